@@ -1,0 +1,1 @@
+"""Architecture and nothing else: one file a family, and the catalogue of them all."""

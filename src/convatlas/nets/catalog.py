@@ -1,0 +1,242 @@
+"""The catalogue: every network by name, as data.
+
+A row says what a network is and with which options its family's class builds it; `build.py` does
+that. Nothing here imports torch, so the catalogue is listed and a name is checked at once. Parameters and multiply-accumulates stand here as numbers so that they can be
+read without building; a test builds each network and holds them to the last digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from convatlas.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a family comes from."""
+
+    family: str
+    title: str
+    authors: str
+    year: int
+    url: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network of the atlas.
+
+    Attributes:
+        name: what `build` and the command line call it.
+        paper: where it comes from.
+        idea: what is new about it, in a sentence.
+        builder: ``"module.Class"`` inside ``convatlas.nets``.
+        options: keyword arguments for the builder; the caller's go on top.
+        params, macs: parameters, and multiply-accumulates of one picture, at the defaults below
+            and without what only training needs.
+        num_classes, in_channels, input_size: the defaults: those of the paper.
+        deviations: how it differs from its paper; empty where it does not.
+    """
+
+    name: str
+    paper: Paper
+    idea: str
+    builder: str
+    params: int
+    macs: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    num_classes: int = 1000
+    in_channels: int = 3
+    input_size: int = 224
+    deviations: str = ""
+
+    @property
+    def family(self) -> str:
+        """LeNet, AlexNet, VGG, NiN, GoogLeNet, ResNet or ResNeXt."""
+        return self.paper.family
+
+    @property
+    def year(self) -> int:
+        """Of the paper."""
+        return self.paper.year
+
+
+# ---------------------------------------------------------------------------------- the papers
+
+_RESNET = Paper(
+    "ResNet",
+    "Deep Residual Learning for Image Recognition",
+    "He, Zhang, Ren, Sun",
+    2015,
+    "https://arxiv.org/abs/1512.03385",
+)
+_WIDE = Paper(
+    "ResNet",
+    "Wide Residual Networks",
+    "Zagoruyko, Komodakis",
+    2016,
+    "https://arxiv.org/abs/1605.07146",
+)
+_RESNEXT = Paper(
+    "ResNeXt",
+    "Aggregated Residual Transformations for Deep Neural Networks",
+    "Xie, Girshick, Dollár, Tu, He",
+    2017,
+    "https://arxiv.org/abs/1611.05431",
+)
+
+
+# ------------------------------------------------------------------------------ ResNet, ResNeXt
+
+_IMAGENET_DEPTHS = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
+_SHORTCUT_IDEA = "learn what to add to x: the shortcut carries signal and gradient past every block"
+_PLAIN_IDEA = "the same layers without shortcuts, which train worse the deeper they are"
+_V15 = "the bottleneck strides in its 3×3, as torchvision's; stride_in='1x1' is the paper"
+
+
+def _resnet(depth: int, params: int, macs: int, plain: bool = False) -> Row:
+    """A row of table 1: basic blocks up to 34 layers, bottlenecks from 50 on."""
+    return Row(
+        f"plain{depth}" if plain else f"resnet{depth}",
+        _RESNET,
+        _PLAIN_IDEA if plain else _SHORTCUT_IDEA,
+        "resnet.ResNet",
+        params,
+        macs,
+        {
+            "depths": _IMAGENET_DEPTHS[depth],
+            "bottleneck": depth >= 50,
+            "shortcut": "none" if plain else "B",
+        },
+        deviations=_V15 if depth >= 50 else "",
+    )
+
+
+def _resnet_cifar(depth: int, params: int, macs: int, plain: bool = False) -> Row:
+    """Section 4.2: 6n + 2 layers in three stages of 16, 32 and 64 channels."""
+    return Row(
+        f"plain{depth}" if plain else f"resnet{depth}",
+        _RESNET,
+        _PLAIN_IDEA
+        if plain
+        else "the residual idea on 32×32 pictures, with shortcuts that cost no weight",
+        "resnet.ResNet",
+        params,
+        macs,
+        {
+            "depths": ((depth - 2) // 6,) * 3,
+            "width": 16,
+            "stem": "cifar",
+            "shortcut": "none" if plain else "A",
+        },
+        num_classes=10,
+        input_size=32,
+    )
+
+
+def _resnext(name: str, depth: int, groups: int, group_width: int, params: int, macs: int) -> Row:
+    return Row(
+        name,
+        _RESNEXT,
+        "many narrow paths in a block: the 3×3 is grouped, and cardinality is a dimension of its own",
+        "resnet.ResNet",
+        params,
+        macs,
+        {
+            "depths": _IMAGENET_DEPTHS[depth],
+            "bottleneck": True,
+            "groups": groups,
+            "group_width": group_width,
+        },
+    )
+
+
+_ROWS = (
+    _resnet(18, 11_689_512, 1_814_073_344),
+    _resnet(34, 21_797_672, 3_663_761_408),
+    _resnet(50, 25_557_032, 4_089_184_256),
+    _resnet(101, 44_549_160, 7_801_405_440),
+    _resnet(152, 60_192_808, 11_513_626_624),
+    _resnet(18, 11_515_688, 1_794_805_760, plain=True),
+    _resnet(34, 21_623_848, 3_644_493_824, plain=True),
+    _resnet(50, 22_780_456, 3_729_522_688, plain=True),
+    _resnet(101, 41_772_584, 7_441_743_872, plain=True),
+    _resnet(152, 57_416_232, 11_153_965_056, plain=True),
+    _resnet_cifar(20, 269_722, 40_551_040),
+    _resnet_cifar(32, 464_154, 68_862_592),
+    _resnet_cifar(44, 658_586, 97_174_144),
+    _resnet_cifar(56, 853_018, 125_485_696),
+    _resnet_cifar(110, 1_727_962, 252_887_680),
+    _resnet_cifar(1202, 19_421_274, 2_829_238_912),
+    _resnet_cifar(20, 269_722, 40_551_040, plain=True),
+    _resnet_cifar(32, 464_154, 68_862_592, plain=True),
+    _resnet_cifar(44, 658_586, 97_174_144, plain=True),
+    _resnet_cifar(56, 853_018, 125_485_696, plain=True),
+    _resnet_cifar(110, 1_727_962, 252_887_680, plain=True),
+    _resnet_cifar(1202, 19_421_274, 2_829_238_912, plain=True),
+    Row(
+        "wide_resnet50_2",
+        _WIDE,
+        "wider rather than deeper: the 3×3 of every bottleneck twice as wide",
+        "resnet.ResNet",
+        68_883_240,
+        11_398_021_120,
+        {"depths": _IMAGENET_DEPTHS[50], "bottleneck": True, "group_width": 128},
+        deviations=_V15,
+    ),
+    Row(
+        "resnet18_d2l",
+        _RESNET,
+        _SHORTCUT_IDEA,
+        "resnet.ResNet",
+        11_178_378,
+        318_657_536,
+        {"bias": True, "shortcut_norm": False},
+        num_classes=10,
+        in_channels=1,
+        input_size=96,
+        deviations="d2l's: biases in the convolutions, no normalisation after the shortcut's 1×1",
+    ),
+    _resnext("resnext50_32x4d", 50, 32, 4, 25_028_904, 4_230_479_872),
+    _resnext("resnext101_32x8d", 101, 32, 8, 88_791_336, 16_414_015_488),
+    _resnext("resnext101_64x4d", 101, 64, 4, 83_455_272, 15_460_270_080),
+    Row(
+        "resnext29_8x64d",
+        _RESNEXT,
+        "cardinality on 32×32 pictures: three stages of bottlenecks with eight groups",
+        "resnet.ResNet",
+        34_426_698,
+        5_387_266_048,
+        {
+            "depths": (3, 3, 3),
+            "bottleneck": True,
+            "groups": 8,
+            "group_width": 64,
+            "stem": "cifar",
+        },
+        num_classes=10,
+        input_size=32,
+    ),
+)
+
+CATALOG: dict[str, Row] = {row.name: row for row in _ROWS}
+
+
+def find(name: str) -> Row:
+    """The row of that name.
+
+    Raises:
+        UnknownNameError: there is none; the nearest names are offered.
+    """
+    if name not in CATALOG:
+        raise UnknownNameError("network", name, CATALOG)
+    return CATALOG[name]
