@@ -1,0 +1,1 @@
+"""ConvAtlas: an atlas of the classic convolutional networks."""

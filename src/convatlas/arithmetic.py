@@ -23,6 +23,7 @@ class Size(int):
     arithmetic: str
 
     def __new__(cls, value: int, arithmetic: str) -> Size:
+        """An integer and its line of arithmetic."""
         size = super().__new__(cls, value)
         size.arithmetic = arithmetic
         return size

@@ -6,8 +6,8 @@
     ├── UnknownNameError        a network, data set, recipe or layer that does not exist (KeyError)
     ├── ConfigError             an option whose value cannot be (ValueError)
     ├── ShapeError              sizes that do not fit, with the arithmetic (ValueError)
-    ├── DataError               a file or folder that is missing, unreadable or not what it claims
-    │   └── DownloadError       a file that could not be fetched, or is not the one that was asked for
+    ├── DataError               a file or folder that is missing, unreadable or not as it says
+    │   └── DownloadError       a file that could not be fetched, or is not the one asked for
     ├── ModelError              a model file or checkpoint that does not fit
     ├── TrainingError           a run that cannot go on (a loss that is not a number, say)
     └── StorageError            a disk that is full or may not be written

@@ -1,8 +1,9 @@
 """The catalogue: every network by name, as data.
 
 A row says what a network is and with which options its family's class builds it; `build.py` does
-that. Nothing here imports torch, so the catalogue is listed and a name is checked at once. Parameters and multiply-accumulates stand here as numbers so that they can be
-read without building; a test builds each network and holds them to the last digit.
+that. Nothing here imports torch, so the catalogue is listed and a name is checked at once.
+Parameters and multiply-accumulates stand here as numbers so that they can be read without
+building; a test builds each network and holds them to the last digit.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def _resnext(name: str, depth: int, groups: int, group_width: int, params: int, 
     return Row(
         name,
         _RESNEXT,
-        "many narrow paths in a block: the 3×3 is grouped, and cardinality is a dimension of its own",
+        "many narrow paths in a block: the 3×3 is grouped, and cardinality is a new dimension",
         "resnet.ResNet",
         params,
         macs,

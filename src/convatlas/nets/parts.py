@@ -76,7 +76,7 @@ class Net(nn.Module):
 
 
 def chain(**layers: nn.Module | None) -> nn.Sequential:
-    """A sequence with names: ``chain(conv=…, norm=…, relu=…)``; parts that are None are left out."""
+    """A sequence with names: ``chain(conv=…, norm=…, relu=…)``; what is None is left out."""
     named = nn.Sequential()
     for name, layer in layers.items():
         if layer is not None:

@@ -137,7 +137,7 @@ def smallest_side(module: nn.Module, in_channels: int) -> int:
 
 
 def explain(net: Net, x: Tensor, error: Exception) -> Exception:
-    """The :class:`ShapeError` behind ``error``, or ``error`` itself where sizes are not to blame."""
+    """The :class:`ShapeError` behind ``error``, or ``error`` itself where sizes are right."""
     who = net.name or type(net).__name__
     if x.dim() != 4:
         return ShapeError(f"{who} takes a batch (N, C, H, W), not {_times(x.shape)}")
@@ -156,7 +156,8 @@ def explain(net: Net, x: Tensor, error: Exception) -> Exception:
     except ShapeError as small:
         least = smallest_side(body, channels)
         return ShapeError(
-            f"{who} cannot take {_times(x.shape[1:])}: {small}. The smallest side that works is {least}"
+            f"{who} cannot take {_times(x.shape[1:])}: {small}. "
+            f"The smallest side that works is {least}"
         )
     except (RuntimeError, ValueError):
         return error
