@@ -1,0 +1,209 @@
+"""From a picture to a tensor: the one path that training, evaluation and prediction share.
+
+::
+
+    file ──decode──▶ uint8 (C, h, w) ──fit──▶ uint8 (C, size, size) ──normalise──▶ float32
+
+A model carries its `Preprocess` with it, so that what it sees later is what it was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from convatlas.errors import ConfigError, DataError, ShapeError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_STRIP = 8  # a picture this many times longer than wide is cut before it is resized
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """What is done to each picture, as numbers.
+
+    Attributes:
+        size: side that the network gets, in pixels.
+        resize: what the short side is resized to before the centre of ``size`` is cut out; equal
+            to ``size`` where nothing is to be cut but what makes the picture square.
+        channels: 1 (grey) or 3 (RGB) for pictures from files; arrays may have any number.
+        mean, std: of each channel, for pixels in [0, 1].
+
+    Raises:
+        ConfigError: one of these cannot be.
+    """
+
+    size: int
+    resize: int
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("size", self.size, 1),
+            ("resize", self.resize, self.size),
+            ("channels", self.channels, 1),
+        ):
+            if value < least:
+                raise ConfigError(f"{name} is {value}, but it must be at least {least}")
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ConfigError(
+                f"mean {self.mean} and std {self.std} must have one number for each of the "
+                f"{self.channels} channels"
+            )
+        if not all(value > 0 for value in self.std):
+            raise ConfigError(f"std is {self.std}, but each must be above 0")
+
+    @classmethod
+    def measure(cls, images: Tensor, size: int, resize: int | None = None) -> Preprocess:
+        """With the mean and standard deviation of ``images``, uint8 ``(N, C, H, W)``, as they are.
+
+        They are exact (from a histogram of the 256 levels) and those of all pixels of a channel.
+        A channel that is the same everywhere gets a deviation of 1.
+        """
+        levels = torch.arange(256, dtype=torch.float64) / 255
+        mean, std = [], []
+        for channel in range(images.shape[1]):
+            counts = torch.bincount(images[:, channel].flatten().cpu(), minlength=256).double()
+            share = counts / counts.sum()
+            mean.append(float(share @ levels))
+            std.append(float(share @ (levels - mean[-1]) ** 2) ** 0.5 or 1.0)
+        return cls(size, resize or size, images.shape[1], tuple(mean), tuple(std))
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """What the network gets: `fit`, then `normalise`."""
+        return self.normalise(self.fit(pixels))
+
+    def decode(self, source: str | Path | Image) -> Tensor:
+        """Pixels of a file, or of a Pillow picture, upright: uint8 ``(channels, h, w)``.
+
+        The orientation that a camera wrote into EXIF is applied. Transparent pixels show white.
+        16-bit grey is divided by 257, so that white stays white. Colour becomes grey by ITU-R
+        601 luma; CMYK becomes RGB by Pillow's plain formula, without colour profiles. Of an
+        animation the first frame counts.
+
+        Raises:
+            DataError: the file is missing, unreadable, or of a kind without a defined range.
+        """
+        from PIL import Image, ImageOps
+
+        if self.channels not in (1, 3):
+            raise ConfigError(
+                f"a picture file becomes 1 channel or 3, not the {self.channels} of this model"
+            )
+        name = getattr(source, "filename", "") or "the picture"
+        try:
+            if isinstance(source, str | Path):
+                name = str(source)
+                with Image.open(source) as file:
+                    return self._pixels(ImageOps.exif_transpose(file))
+            return self._pixels(ImageOps.exif_transpose(source))
+        except FileNotFoundError:
+            raise DataError(f"{name} does not exist") from None
+        except Exception as error:  # a broken file can raise anything from Pillow's decoders
+            raise DataError(f"{name} cannot be read as a picture: {error}") from error
+
+    def _pixels(self, image: Image) -> Tensor:
+        from PIL import Image
+
+        if image.mode == "I" or image.mode.startswith("I;16"):
+            levels = np.asarray(image).astype(np.int64)
+            if levels.min() < 0 or levels.max() > 65535:
+                raise ValueError(f"its levels {levels.min()}…{levels.max()} exceed 16 bits")
+            image = Image.fromarray(((levels + 128) // 257).astype(np.uint8))
+        elif image.mode == "F":
+            raise ValueError("its levels are floating-point, which have no defined white")
+        elif image.has_transparency_data:
+            paper = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(paper, image.convert("RGBA"))
+        array = np.array(image.convert("L" if self.channels == 1 else "RGB"))
+        array = array.reshape(image.height, image.width, self.channels)
+        return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+
+    def fit(self, pixels: Tensor) -> Tensor:
+        """The short side resized to ``resize``, then the centre: ``(…, C, h, w) → (…, C, s, s)``.
+
+        uint8 in and out. Bilinear with antialiasing; the long side is rounded down and the crop's
+        corner to the nearest, as torchvision's ``Resize`` and ``CenterCrop`` do. On the CPU it is
+        torch's own uint8 kernel (Pillow's algorithm in integers); elsewhere it runs in float32
+        and is rounded, which differs by one level at most. What fits already is returned as is.
+
+        Raises:
+            ShapeError: the number of channels differs.
+            DataError: the pixels are not uint8.
+        """
+        if pixels.dtype != torch.uint8:
+            raise DataError(f"pixels are {pixels.dtype}, but they must be uint8 in 0…255")
+        if pixels.dim() < 3 or pixels.shape[-3] != self.channels:
+            raise ShapeError(
+                f"the pictures are {tuple(pixels.shape)}, but (…, {self.channels}, h, w) was "
+                f"expected: this model takes {self.channels} channels"
+            )
+        short = min(pixels.shape[-2:])
+        # of a strip only the middle is kept, and all of it, enlarged, may not fit in memory
+        pixels = _centre(pixels, _STRIP * short, _STRIP * short)
+        height, width = (self.resize * side // short for side in pixels.shape[-2:])
+        if short != self.resize:
+            pixels = _resize(pixels, height, width)
+        return _centre(pixels, self.size, self.size)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """``(pixels / 255 − mean) / std`` as float32, on the device of ``pixels``."""
+        scale = torch.tensor([1 / (255 * s) for s in self.std], device=pixels.device)
+        shift = torch.tensor(
+            [-m / s for m, s in zip(self.mean, self.std, strict=True)], device=pixels.device
+        )
+        return pixels.float().mul_(scale[:, None, None]).add_(shift[:, None, None])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists, for JSON."""
+        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocess:
+        """What :meth:`to_dict` wrote.
+
+        Raises:
+            ConfigError: a value is missing, unknown or cannot be.
+        """
+        names = [field.name for field in fields(cls)]
+        if sorted(values) != sorted(names):
+            raise ConfigError(
+                f"a preprocessing of {', '.join(values) or 'nothing'} was found, and "
+                f"{', '.join(names)} were expected"
+            )
+        return cls(
+            int(values["size"]),
+            int(values["resize"]),
+            int(values["channels"]),
+            tuple(float(value) for value in values["mean"]),
+            tuple(float(value) for value in values["std"]),
+        )
+
+
+def _resize(pixels: Tensor, height: int, width: int) -> Tensor:
+    batch = pixels.reshape(-1, *pixels.shape[-3:])
+    on_cpu = pixels.device.type == "cpu"
+    resized = F.interpolate(
+        batch if on_cpu else batch.float(), (height, width), mode="bilinear", antialias=True
+    )
+    if not on_cpu:
+        resized = resized.round_().clamp_(0, 255).byte()
+    return resized.view(*pixels.shape[:-3], *resized.shape[1:])
+
+
+def _centre(pixels: Tensor, height: int, width: int) -> Tensor:
+    """The middle of at most ``height × width``."""
+    top = round(max(pixels.shape[-2] - height, 0) / 2)
+    left = round(max(pixels.shape[-1] - width, 0) / 2)
+    return pixels[..., top : top + height, left : left + width]
