@@ -67,6 +67,20 @@ class Row:
 
 # ---------------------------------------------------------------------------------- the papers
 
+_GOOGLENET = Paper(
+    "GoogLeNet",
+    "Going Deeper with Convolutions",
+    "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich",
+    2014,
+    "https://arxiv.org/abs/1409.4842",
+)
+_BN = Paper(
+    "GoogLeNet",
+    "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
+    "Ioffe, Szegedy",
+    2015,
+    "https://arxiv.org/abs/1502.03167",
+)
 _RESNET = Paper(
     "ResNet",
     "Deep Residual Learning for Image Recognition",
@@ -87,6 +101,62 @@ _RESNEXT = Paper(
     "Xie, Girshick, Dollár, Tu, He",
     2017,
     "https://arxiv.org/abs/1611.05431",
+)
+
+
+# ------------------------------------------------------------------------------------ GoogLeNet
+
+_INCEPTION_IDEA = "kernels of several sizes side by side, made affordable by 1×1 convolutions"
+
+_GOOGLENETS = (
+    Row(
+        "googlenet",
+        _GOOGLENET,
+        _INCEPTION_IDEA,
+        "googlenet.GoogLeNet",
+        6_998_552,
+        1_582_671_872,
+    ),
+    Row(
+        "googlenet_bn",
+        _GOOGLENET,
+        _INCEPTION_IDEA,
+        "googlenet.GoogLeNet",
+        6_624_904,
+        1_498_376_192,
+        {
+            "kernel5": 3,
+            "norm": "batch",
+            "lrn": False,
+            "pool4": 2,
+            "aux_pool": "adaptive",
+            "dropout": 0.2,
+        },
+        deviations="torchvision's: batch normalisation, no LRN, 3×3 where the paper has 5×5, a 2×2 "
+        "last pool, dropout 0.2; its transform_input is preprocessing (mean and deviation 0.5), "
+        "not network",
+    ),
+    Row(
+        "googlenet_d2l",
+        _GOOGLENET,
+        _INCEPTION_IDEA,
+        "googlenet.GoogLeNet",
+        5_977_530,
+        276_066_304,
+        {"lrn": False, "pool": "padding", "aux": False, "dropout": 0.0},
+        num_classes=10,
+        in_channels=1,
+        input_size=96,
+        deviations="d2l's: no auxiliary heads, no LRN, no dropout, padded pooling",
+    ),
+    Row(
+        "bn_inception",
+        _BN,
+        "normalise every layer's input over the batch: training stands higher rates",
+        "bn_inception.BNInception",
+        11_188_288,
+        1_934_857_216,
+    ),
 )
 
 
@@ -162,6 +232,7 @@ def _resnext(name: str, depth: int, groups: int, group_width: int, params: int, 
 
 
 _ROWS = (
+    *_GOOGLENETS,
     _resnet(18, 11_689_512, 1_814_073_344),
     _resnet(34, 21_797_672, 3_663_761_408),
     _resnet(50, 25_557_032, 4_089_184_256),
