@@ -71,7 +71,8 @@ def erase(x: Tensor, side: int, generator: torch.Generator) -> Tensor:
         cells = torch.arange(length, device=x.device)
         inside.append((cells >= start[:, None]) & (cells < start[:, None] + side))
     rows, columns = inside
-    return x.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0)
+    # a product: masked_fill and where take twice as long on uint8
+    return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
 
 
 def _draw(end: int, count: int, generator: torch.Generator) -> Tensor:

@@ -1,0 +1,88 @@
+"""Every data set by name, and folders by their path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from convatlas.data import folder
+from convatlas.data.cifar import CIFAR10, CIFAR100
+from convatlas.data.digits import Digits
+from convatlas.data.imageset import Dataset
+from convatlas.data.mnist import FASHION_MNIST, MNIST
+from convatlas.data.shapes import Shapes
+from convatlas.errors import DataError, UnknownNameError
+
+
+class Source(Protocol):
+    """What makes a data set."""
+
+    @property
+    def name(self) -> str:
+        """What `load` calls it."""
+
+    def download_size(self, data_dir: Path | None) -> int:
+        """Bytes that loading it would download; 0 where it is here already."""
+
+    def load(self, data_dir: Path | None, side: int | None, seed: int) -> Dataset:
+        """The data set; what the arguments mean is said by :func:`load`."""
+
+
+_ALL: tuple[Source, ...] = (FASHION_MNIST, MNIST, CIFAR10, CIFAR100, Digits(), Shapes())
+SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
+
+
+def load(
+    source: str, *, data_dir: Path | None = None, side: int | None = None, seed: int = 0
+) -> Dataset:
+    """A data set, fetched first where it is not on this machine.
+
+    Args:
+        source: a name of `SOURCES`, or the path of a folder with a folder for each class (a name
+            goes first: ``./digits`` is the folder).
+        data_dir: where the files of a named data set are looked for before the user's cache. It
+            is only read; downloads go to the cache.
+        side: what the pictures of a folder are decoded to (224 where None), and the side of
+            ``shapes`` (32); the others come at their own.
+        seed: of what is held back where the source does not say, and of ``shapes``. It belongs to
+            the data, not to a run: two runs compare, and a test is honest, only if it is the same.
+
+    Raises:
+        UnknownNameError: neither a name nor a folder.
+        DataError: a file or folder is not as it should be.
+        DownloadError: absent, and not to be had; says where it was looked for.
+        StorageError: the cache cannot be written.
+    """
+    if source in SOURCES:
+        return SOURCES[source].load(data_dir, side, seed)
+    return folder.load(_folder(source), side, seed)
+
+
+def download_size(source: str, data_dir: Path | None = None) -> int:
+    """Bytes that `load` would download; 0 where all of it is on this machine.
+
+    Raises:
+        UnknownNameError, DataError: as :func:`load`.
+    """
+    if source in SOURCES:
+        return SOURCES[source].download_size(data_dir)
+    _folder(source)
+    return 0
+
+
+def _folder(source: str) -> Path:
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise DataError(
+            f"{source} is a file, but a data set is a folder with a folder for each class, or one "
+            f"of {', '.join(SOURCES)}"
+        )
+    if os.sep in source or source.startswith(("~", ".")):
+        raise DataError(
+            f"there is no folder {source}: a data set is a folder with a folder for each class, "
+            f"or one of {', '.join(SOURCES)}"
+        )
+    raise UnknownNameError("data set or folder", source, SOURCES)
