@@ -67,6 +67,41 @@ class Row:
 
 # ---------------------------------------------------------------------------------- the papers
 
+_LENET = Paper(
+    "LeNet",
+    "Gradient-Based Learning Applied to Document Recognition",
+    "LeCun, Bottou, Bengio, Haffner",
+    1998,
+    "http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf",
+)
+_ALEXNET = Paper(
+    "AlexNet",
+    "ImageNet Classification with Deep Convolutional Neural Networks",
+    "Krizhevsky, Sutskever, Hinton",
+    2012,
+    "https://papers.nips.cc/paper/4824",
+)
+_ONE_WEIRD_TRICK = Paper(
+    "AlexNet",
+    "One weird trick for parallelizing convolutional neural networks",
+    "Krizhevsky",
+    2014,
+    "https://arxiv.org/abs/1404.5997",
+)
+_VGG = Paper(
+    "VGG",
+    "Very Deep Convolutional Networks for Large-Scale Image Recognition",
+    "Simonyan, Zisserman",
+    2014,
+    "https://arxiv.org/abs/1409.1556",
+)
+_NIN = Paper(
+    "NiN",
+    "Network In Network",
+    "Lin, Chen, Yan",
+    2013,
+    "https://arxiv.org/abs/1312.4400",
+)
 _GOOGLENET = Paper(
     "GoogLeNet",
     "Going Deeper with Convolutions",
@@ -101,6 +136,228 @@ _RESNEXT = Paper(
     "Xie, Girshick, Dollár, Tu, He",
     2017,
     "https://arxiv.org/abs/1611.05431",
+)
+
+
+# ---------------------------------------------------------------------------------------- LeNet
+
+_LENETS = (
+    Row(
+        "lenet5",
+        _LENET,
+        "share weights over the picture and halve the map as you go, and train it all at once",
+        "lenet.LeNet5",
+        60_850,
+        326_520,
+        num_classes=10,
+        in_channels=1,
+        input_size=32,
+        deviations="a dense layer in place of the ten RBF units with their fixed 7×12 bitmaps",
+    ),
+    Row(
+        "lenet_d2l",
+        _LENET,
+        "LeNet-5 without its historical parts: what its layers became",
+        "lenet.LeNet",
+        61_706,
+        416_520,
+        num_classes=10,
+        in_channels=1,
+        input_size=28,
+        deviations="d2l's: sigmoid, plain average pooling, every map of C3 looks at all of S2, "
+        "padding 2 in place of a 32×32 frame",
+    ),
+    Row(
+        "lenet_bn",
+        _LENET,
+        "batch normalisation lets even sigmoids train at a learning rate of 1",
+        "lenet.LeNet",
+        44_878,
+        281_640,
+        {"padding": 0, "pool": "max", "norm": "batch"},
+        num_classes=10,
+        in_channels=1,
+        input_size=28,
+        deviations="the course's: batch normalisation before every sigmoid, max pooling, no "
+        "padding, so that 16·4·4 numbers reach the dense layers",
+    ),
+)
+
+
+# -------------------------------------------------------------------------------------- AlexNet
+
+_ALEXNET_IDEA = "deep, wide and on two GPUs: ReLU, dropout and a million pictures make it train"
+
+_ALEXNETS = (
+    Row(
+        "alexnet",
+        _ALEXNET,
+        _ALEXNET_IDEA,
+        "alexnet.AlexNet",
+        60_965_224,
+        724_406_816,
+        input_size=227,
+        deviations="input 227: 224, as printed, does not give the paper's 55×55 maps",
+    ),
+    Row(
+        "alexnet_owt",
+        _ONE_WEIRD_TRICK,
+        "one narrower tower without LRN",
+        "alexnet.AlexNet",
+        61_100_840,
+        714_188_480,
+        {
+            "channels": (64, 192, 384, 256, 256),
+            "towers": 1,
+            "lrn": False,
+            "padding": 2,
+            "dropout_first": True,
+            "init": "default",
+        },
+        deviations="torchvision's: padding 2 at 224, dropout before the dense layers; without its "
+        "adaptive pool, which changes nothing at 224",
+    ),
+    Row(
+        "alexnet_d2l",
+        _ALEXNET,
+        _ALEXNET_IDEA,
+        "alexnet.AlexNet",
+        46_764_746,
+        938_146_176,
+        {"towers": 1, "lrn": False, "padding": 1, "init": "xavier"},
+        num_classes=10,
+        in_channels=1,
+        deviations="d2l's: one tower of full width, no LRN, padding 1 at 224, Xavier weights",
+    ),
+    Row(
+        "alexnet_half",
+        _ALEXNET,
+        "one of AlexNet's two towers alone",
+        "alexnet.AlexNet",
+        16_630_440,
+        311_191_824,
+        {"width": 0.5, "towers": 1, "lrn": False, "padding": 2, "init": "kaiming"},
+        deviations="one tower (48, 128, 192, 192, 128; 2048), no LRN, padding 2 at 224, Kaiming "
+        "fan-out weights",
+    ),
+)
+
+
+# ------------------------------------------------------------------------------------------ VGG
+
+_CONV_ARCHS = {
+    "A": ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512)),
+    "B": ((2, 64), (2, 128), (2, 256), (2, 512), (2, 512)),
+    "C": ((2, 64), (2, 128), (3, 256, 1), (3, 512, 1), (3, 512, 1)),
+    "D": ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)),
+    "E": ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)),
+}
+_VGG_IDEA = "nothing but 3×3 convolutions, stacked: two see what a 5×5 sees, three a 7×7, for less"
+
+
+def _vgg(name: str, config: str, params: int, macs: int, bn: bool = False) -> Row:
+    """A column of table 1."""
+    return Row(
+        name,
+        _VGG,
+        _VGG_IDEA,
+        "vgg.VGG",
+        params,
+        macs,
+        {"conv_arch": _CONV_ARCHS[config], "norm": "batch" if bn else "none"},
+        deviations="batch normalisation before every ReLU, as torchvision's" if bn else "",
+    )
+
+
+_VGGS = (
+    _vgg("vgg11", "A", 132_863_336, 7_609_090_048),
+    _vgg("vgg11_bn", "A", 132_868_840, 7_609_090_048, bn=True),
+    Row(
+        "vgg11_lrn",
+        _VGG,
+        "VGG-11 with AlexNet's LRN, which the paper found useless",
+        "vgg.VGG",
+        132_863_336,
+        7_609_090_048,
+        {"conv_arch": _CONV_ARCHS["A"], "lrn": True},
+    ),
+    Row(
+        "vgg11_d2l",
+        _VGG,
+        _VGG_IDEA,
+        "vgg.VGG",
+        43_093_322,
+        512_155_648,
+        {"conv_arch": _CONV_ARCHS["A"], "width": 0.25},
+        num_classes=10,
+        in_channels=1,
+        deviations="the course's: convolutions a quarter as wide, dense layers as they were",
+    ),
+    _vgg("vgg13", "B", 133_047_848, 11_308_466_176),
+    _vgg("vgg13_bn", "B", 133_053_736, 11_308_466_176, bn=True),
+    _vgg("vgg16", "D", 138_357_544, 15_470_264_320),
+    _vgg("vgg16_bn", "D", 138_365_992, 15_470_264_320, bn=True),
+    _vgg("vgg16_c", "C", 133_638_952, 11_770_888_192),
+    _vgg("vgg16_c_bn", "C", 133_647_400, 11_770_888_192, bn=True),
+    _vgg("vgg19", "E", 143_667_240, 19_632_062_464),
+    _vgg("vgg19_bn", "E", 143_678_248, 19_632_062_464, bn=True),
+)
+
+
+# ------------------------------------------------------------------------------------------ NiN
+
+_NIN_IDEA = "a small dense network at every pixel (1×1 convolutions), and no dense layer at the end"
+
+_NINS = (
+    Row(
+        "nin",
+        _NIN,
+        _NIN_IDEA,
+        "nin.NiN",
+        7_595_176,
+        1_100_188_800,
+        deviations="its author's nin_imagenet of the Caffe model zoo: the paper trains none on ImageNet",
+    ),
+    Row(
+        "nin_cifar",
+        _NIN,
+        _NIN_IDEA,
+        "nin.NiN",
+        966_986,
+        222_486_528,
+        {
+            "blocks": (
+                ((192, 160, 96), 5, 1, 2),
+                ((192, 192, 192), 5, 1, 2),
+                ((192, 192, None), 3, 1, 1),
+            ),
+            "pools": ("max", "average"),
+            "dropout": "every",
+        },
+        num_classes=10,
+        input_size=32,
+        deviations="widths of its author's cifar10_nin file: the paper prints none",
+    ),
+    Row(
+        "nin_d2l",
+        _NIN,
+        _NIN_IDEA,
+        "nin.NiN",
+        1_992_166,
+        762_297_352,
+        {
+            "blocks": (
+                ((96, 96, 96), 11, 4, 0),
+                ((256, 256, 256), 5, 1, 2),
+                ((384, 384, 384), 3, 1, 1),
+                ((None, None, None), 3, 1, 1),
+            ),
+            "ceil_mode": False,
+        },
+        num_classes=10,
+        in_channels=1,
+        deviations="d2l's: the last block is as wide as there are classes, and pools round down",
+    ),
 )
 
 
@@ -232,6 +489,10 @@ def _resnext(name: str, depth: int, groups: int, group_width: int, params: int, 
 
 
 _ROWS = (
+    *_LENETS,
+    *_ALEXNETS,
+    *_VGGS,
+    *_NINS,
     *_GOOGLENETS,
     _resnet(18, 11_689_512, 1_814_073_344),
     _resnet(34, 21_797_672, 3_663_761_408),

@@ -64,7 +64,10 @@ class Net(nn.Module):
         try:
             return self.walk(x)
         except (RuntimeError, ValueError) as error:  # torch knows the sizes, but not what they mean
-            raise sizes.explain(self, x, error) from error
+            explained = sizes.explain(self, x, error)
+            if explained is error:
+                raise
+            raise explained from error
 
     def walk(self, x: Tensor) -> Any:
         """`forward` without the explanations: what a subclass with more than one exit overrides."""

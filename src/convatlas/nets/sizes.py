@@ -6,8 +6,7 @@ have shapes and no numbers, so asking costs milliseconds even for ResNet-152.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +103,14 @@ def feature_shape(module: nn.Module, in_channels: int, side: int) -> tuple[int, 
         ShapeError: the picture is too small; names the layer, shows the arithmetic and says the
             smallest side that works.
     """
-    with _checked(module):
-        try:
-            made: Tensor = meta_call(module, (2, in_channels, side, side))
-        except ShapeError as error:
-            least = smallest_side(module, in_channels)
-            raise ShapeError(f"{error}. The smallest side that works is {least}") from None
+    try:
+        made: Tensor = _walk(module, (in_channels, side, side))
+    except ShapeError as error:
+        least = smallest_side(module, in_channels)
+        raise ShapeError(
+            f"input_size={side} does not survive: {error}; "
+            f"the picture's side must be at least {least}"
+        ) from None
     return tuple(made.shape[1:])
 
 
@@ -119,20 +120,15 @@ def smallest_side(module: nn.Module, in_channels: int) -> int:
     Raises:
         ShapeError: none up to 1024 pixels.
     """
-
-    def fits(side: int) -> bool:
-        try:
-            meta_call(module, (2, in_channels, side, side))
-        except (RuntimeError, ValueError):
-            return False
-        return True
-
     too_small, enough = 0, _LARGEST
-    if not fits(enough):
+    if not _fits(module, (in_channels, enough, enough)):
         raise ShapeError(f"no square picture of up to {_LARGEST} pixels a side fits")
     while enough - too_small > 1:
         middle = (too_small + enough) // 2
-        too_small, enough = (too_small, middle) if fits(middle) else (middle, enough)
+        if _fits(module, (in_channels, middle, middle)):
+            enough = middle
+        else:
+            too_small = middle
     return enough
 
 
@@ -144,49 +140,82 @@ def explain(net: Net, x: Tensor, error: Exception) -> Exception:
     channels, height, width = x.shape[1:]
     if channels != net.in_channels:
         return ShapeError(
-            f"{who} was built for {net.in_channels} channels, and this picture has {channels}: "
-            f"build it with in_channels={channels}"
+            f"{who} was built for in_channels={net.in_channels}, and this picture has {channels}: "
+            f"convert it, or build the network with in_channels={channels}"
         )
-    body = nn.Sequential()
+    body, whole = nn.Sequential(), _Whole(net)
     body.add_module("stem", net.stem)
     body.add_module("stages", net.stages)
     try:
-        with _checked(body):
-            made = meta_call(body, (2, channels, height, width)).shape[1:]
-    except ShapeError as small:
-        least = smallest_side(body, channels)
-        return ShapeError(
-            f"{who} cannot take {_times(x.shape[1:])}: {small}. "
-            f"The smallest side that works is {least}"
-        )
-    except (RuntimeError, ValueError):
+        _walk(body, (channels, height, width))
+    except ShapeError as misfit:
+        try:
+            least = smallest_side(body, channels)
+        except ShapeError:  # no size fits, so the size is not what is wrong
+            return error
+        remedy = f"the picture's side must be at least {least}"
+        if not _fits(whole, (channels, least, least)):
+            remedy += f", and the network built with input_size={least}"
+        return ShapeError(f"{who} cannot take {height}×{width}: {misfit}; {remedy}")
+    if isinstance(error, ShapeError):  # the network has explained itself
         return error
-    dense = next((m for m in net.head.modules() if isinstance(m, nn.Linear)), None)
-    if dense is not None and dense.in_features not in (made.numel(), made[0]):
+    try:
+        _walk(whole, (channels, height, width))
+    except ShapeError as misfit:
+        remedy = f"resize the picture to {net.input_size}×{net.input_size}"
+        if height == width:
+            remedy += f", or build the network with input_size={height}"
         return ShapeError(
-            f"the dense head of {who} was built for {net.input_size}×{net.input_size} "
-            f"({dense.in_features} features), and {height}×{width} gives {_times(made)} = "
-            f"{made.numel()}: build it with input_size={height}"
+            f"{who} was built for {net.input_size}×{net.input_size} and cannot take "
+            f"{height}×{width}: {misfit}; {remedy}"
         )
     return error
 
 
-@contextmanager
-def _checked(module: nn.Module) -> Iterator[None]:
-    """Inside, each sliding layer checks its arithmetic before it runs, and gives its name."""
+class _Whole(nn.Module):
+    """A network without the explanations of its `forward`."""
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Any:
+        return self.net.walk(x)
+
+
+def _walk(module: nn.Module, shape: tuple[int, ...]) -> Any:
+    """What ``module`` makes of two pictures of ``shape``; ShapeError names the layer that cannot.
+
+    Each layer checks its arithmetic before it runs; what only PyTorch knows (an instance norm has
+    nothing to average over in a 1×1 map) is told in PyTorch's words.
+    """
+    at = "the input"
 
     def check(name: str, layer: nn.Module, args: tuple[Any, ...]) -> None:
-        try:
-            output_sizes(layer, tuple(args[0].shape[2:]))
-        except ShapeError as error:
-            raise ShapeError(f"at {name} ({type(layer).__name__}), {error}") from None
+        nonlocal at
+        at = f"{name.removeprefix('net.')} ({type(layer).__name__})"
+        x: Tensor = args[0]
+        output_sizes(layer, tuple(x.shape[2:]))
+        if isinstance(layer, nn.Linear) and x.shape[-1] != layer.in_features:
+            raise ShapeError(f"{x.shape[-1]} features arrive where it takes {layer.in_features}")
 
     with ExitStack() as stack:
         for name, layer in module.named_modules():
             if not list(layer.children()):
                 hook = layer.register_forward_pre_hook(partial(check, name))
                 stack.callback(hook.remove)
-        yield
+        try:
+            return meta_call(module, (2, *shape))
+        except (RuntimeError, ValueError) as error:
+            raise ShapeError(f"at {at}, {error}") from None
+
+
+def _fits(module: nn.Module, shape: tuple[int, ...]) -> bool:
+    try:
+        _walk(module, shape)
+    except ShapeError:
+        return False
+    return True
 
 
 def _times(shape: tuple[int, ...]) -> str:

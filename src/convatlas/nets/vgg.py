@@ -1,0 +1,126 @@
+"""VGG: one block, repeated; depth from 3×3 convolutions alone.
+
+Paper: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
+Recognition" (2014), table 1 for the configurations A to E, section 3.2 for dense evaluation.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import nn
+
+from convatlas.errors import ConfigError
+from convatlas.nets import parts, sizes
+from convatlas.nets.parts import LocalResponseNorm, Net, Norm, chain
+
+#: (convolutions, channels), and the side of the last kernel where it is not 3
+Block = tuple[int, int] | tuple[int, int, int]
+
+_A: tuple[Block, ...] = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
+
+
+class VGG(Net):
+    """Blocks of 3×3 convolutions that keep the side, each ending in a pool that halves it.
+
+    Args:
+        conv_arch: a pair (convolutions, channels) for each block; a third number is the kernel of
+            the block's last convolution (1 in configuration C).
+        width: ratio on the channels of the convolutions; the dense layers keep theirs.
+        hidden: units of fc6 and fc7.
+        lrn: local response normalisation after the first convolution (A-LRN).
+        norm: normalisation between each convolution and its ReLU (after the paper's time).
+
+    Raises:
+        ShapeError: an ``input_size`` that does not survive the pooling.
+    """
+
+    def __init__(
+        self,
+        *,
+        conv_arch: tuple[Block, ...] = _A,
+        width: float = 1.0,
+        hidden: int = 4096,
+        lrn: bool = False,
+        norm: Norm = "none",
+        num_classes: int = 1000,
+        in_channels: int = 3,
+        input_size: int = 224,
+    ) -> None:
+        super().__init__(num_classes, in_channels, input_size)
+        self.stem = nn.Sequential()
+        self.stages = nn.Sequential()
+        c_in = in_channels
+        for i, (convs, channels, *last) in enumerate(conv_arch, start=1):
+            c_out = max(1, round(width * channels))
+            block = nn.Sequential()
+            for j in range(1, convs + 1):
+                kernel = last[0] if last and j == convs else 3
+                layer = chain(
+                    conv=nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2),
+                    norm=parts.norm(norm, c_out),
+                    relu=nn.ReLU(inplace=True),
+                    lrn=LocalResponseNorm() if lrn and i == j == 1 else None,
+                )
+                block.add_module(f"conv{i}_{j}", layer)
+                c_in = c_out
+            block.add_module("pool", nn.MaxPool2d(2))
+            self.stages.add_module(f"block{i}", block)
+        features = math.prod(sizes.feature_shape(self.stages, in_channels, input_size))
+        self.head = chain(
+            flatten=nn.Flatten(),
+            fc6=nn.Linear(features, hidden),
+            relu6=nn.ReLU(inplace=True),
+            drop6=nn.Dropout(),
+            fc7=nn.Linear(hidden, hidden),
+            relu7=nn.ReLU(inplace=True),
+            drop7=nn.Dropout(),
+            fc8=nn.Linear(hidden, num_classes),
+        )
+        # the paper first trained A, and later found that Glorot's weights need no such help (3.1)
+        self.apply(parts.init_xavier)
+
+
+@torch.no_grad()
+def convolutionise(net: VGG) -> Net:
+    """The same network with its dense head as convolutions (section 3.2); ``net`` stays as it is.
+
+    A dense layer on 512×7×7 numbers is a 7×7 convolution, the two after it are 1×1. The weights
+    are those of ``net``, copied: a picture of ``net.input_size`` gets the same logits, as
+    ``(N, classes, 1, 1)``, and a larger one a map ``(N, classes, H', W')``, one place for every
+    window of ``input_size``, 32 pixels apart (256 gives 2×2).
+
+    The paper averages the map to one score a class, and the probabilities with those of the
+    mirrored picture::
+
+        def scores(x):
+            return dense(x).mean((2, 3)).softmax(1)
+        answer = (scores(x) + scores(x.flip(3))) / 2
+
+    Raises:
+        ConfigError: a network without VGG's three dense layers.
+    """
+    if not isinstance(net, VGG):
+        raise ConfigError(f"{type(net).__name__} has no dense head of VGG's to convolutionise")
+    dense: Net = copy.deepcopy(net, {id(net.head): nn.Sequential()})  # the head is made anew
+    dense.name, dense.options = "", {}  # the catalogue builds no such network
+    _, height, width = sizes.feature_shape(dense.stages, net.in_channels, net.input_size)
+    dense.head = nn.Sequential()
+    for name, layer in net.head.named_children():
+        if isinstance(layer, nn.Linear):
+            kernel = (height, width) if name == "fc6" else (1, 1)
+            dense.head.add_module(name, _as_convolution(layer, kernel))
+        elif not isinstance(layer, nn.Flatten):
+            dense.head.add_module(name, copy.deepcopy(layer))
+    return dense.train(net.training)
+
+
+def _as_convolution(layer: nn.Linear, kernel: tuple[int, int]) -> nn.Conv2d:
+    """The convolution that does on one window what the dense layer does on all it gets."""
+    channels = layer.in_features // math.prod(kernel)
+    conv = nn.Conv2d(channels, layer.out_features, kernel, device="meta")
+    conv.weight = nn.Parameter(layer.weight.reshape(-1, channels, *kernel).clone())
+    conv.bias = nn.Parameter(layer.bias.clone())
+    return conv
