@@ -1,0 +1,126 @@
+"""What several test packages need: the oracles, torchvision's and timm's networks; a web server."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import ModuleType
+
+import pytest
+import torch
+
+#: Operators of torchvision's C++ library that its Python refers to as it is imported.
+OPERATORS = (
+    "nms",
+    "qnms",
+    "roi_align",
+    "_roi_align_backward",
+    "roi_pool",
+    "ps_roi_align",
+    "ps_roi_pool",
+    "deform_conv2d",
+)
+
+
+def _oracle(name: str) -> ModuleType:
+    """A library that only tests use; absent, the test is skipped by its name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            pytest.skip(f"{name} is not installed: no oracle to compare with")
+
+
+@pytest.fixture(scope="session")
+def torchvision_models() -> ModuleType:
+    """``torchvision.models``, whose networks are pure Python.
+
+    The wheel's operators link CUDA: beside a CPU build of torch they do not load, and the import
+    ends in a RuntimeError about the first of them. Declaring them is enough, for no network here
+    calls one.
+    """
+    try:
+        return _oracle("torchvision.models")
+    except RuntimeError:
+        for module in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[module]
+    library = torch.library.Library("torchvision", "DEF")
+    for operator in OPERATORS:
+        library.define(f"{operator}(Tensor x) -> Tensor")
+    models = _oracle("torchvision.models")
+    models.operators = library  # the declarations end with the object that made them
+    return models
+
+
+@pytest.fixture(scope="session")
+def timm_models(torchvision_models: ModuleType) -> ModuleType:
+    """``timm``, which imports torchvision."""
+    return _oracle("timm")
+
+
+class Host:
+    """A real web server on this machine, with the faults that real ones have.
+
+    Attributes:
+        files: what lies at each path.
+        cut: paths whose answer promises everything and stops half-way.
+        moved: paths that redirect to others.
+        silent: paths that are never answered.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.cut: set[str] = set()
+        self.moved: dict[str, str] = {}
+        self.silent: set[str] = set()
+        self.asked: list[str] = []
+        self.closing = threading.Event()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def close(self) -> None:
+        self.closing.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def _handler(host) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the handler's
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # noqa: N802 - http.server's name
+                host.asked.append(self.path)
+                if self.path in host.silent:
+                    host.closing.wait()
+                elif self.path in host.moved:
+                    self.send_response(302)
+                    self.send_header("Location", host.moved[self.path])
+                    self.end_headers()
+                elif self.path in host.files:
+                    content = host.files[self.path]
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(content)))
+                    self.end_headers()
+                    whole = self.path not in host.cut
+                    self.wfile.write(content if whole else content[: len(content) // 2])
+                else:
+                    self.send_error(404)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """A web server, asked directly whatever proxy the environment names."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    host = Host()
+    yield host
+    host.close()

@@ -1,0 +1,155 @@
+"""Same weights, same logits: every network that torchvision or timm has too, in both directions."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from convatlas.errors import ConfigError, ModelError
+from convatlas.nets.build import build
+from convatlas.nets.parts import Net
+from convatlas.weights.keymaps import keymap
+from convatlas.weights.load import export_state, load_weights
+
+RESNETS = (
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnext50_32x4d",
+    "resnext101_32x8d",
+    "resnext101_64x4d",
+    "wide_resnet50_2",
+)
+VGGS = tuple(f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn"))
+#: torchvision's names, where they are not the atlas's
+TORCHVISION = {"alexnet_owt": "alexnet", "googlenet_bn": "googlenet"}
+DENSE = ("alexnet_owt", *VGGS)
+
+#: Both sides compute the same sums in the same float32 kernels; what differs is at most the order
+#: of additions that a kernel picks for a memory layout. Relative to the largest logit.
+TOLERANCE = 1e-5
+
+
+@torch.no_grad()
+def filled(net: nn.Module) -> nn.Module:
+    """A network built on the meta device, with cheap weights under which signals stay in range."""
+    net.to_empty(device="cpu").eval()
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in net.state_dict().items():
+        if tensor.dim() > 1:
+            bound = (6 / tensor[0].numel()) ** 0.5  # He's uniform distribution
+            tensor.uniform_(-bound, bound, generator=generator)
+        elif name.endswith(("running_var", "weight")):
+            tensor.uniform_(0.8, 1.2, generator=generator)
+        elif tensor.is_floating_point():
+            tensor.uniform_(-0.1, 0.1, generator=generator)
+        else:
+            tensor.fill_(3)  # batches tracked
+    return net
+
+
+def empty(name: str, **options: object) -> Net:
+    """A network of the atlas whose every number is NaN: what is not loaded shows."""
+    with torch.device("meta"):
+        net = build(name, **options)
+    net.to_empty(device="cpu").eval()
+    with torch.no_grad():
+        for tensor in net.state_dict().values():
+            tensor.fill_(torch.nan if tensor.is_floating_point() else -1)
+    return net
+
+
+@torch.inference_mode()
+def assert_same(ours: Net, theirs: nn.Module, naming: str, side: int) -> None:
+    """Their weights in our network give their logits; exported, they are theirs to the bit."""
+    report = load_weights(ours, theirs.state_dict())
+    assert len(report.pairs) == len(ours.state_dict())
+    assert (report.ignored, report.kept) == ((), ())
+    x = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(1))
+    expected, found = theirs(x), ours(x)
+    assert expected.std() > 0
+    assert (found - expected).abs().max() <= TOLERANCE * expected.abs().max()
+    assert_exported(ours, theirs, naming)
+
+
+def assert_exported(ours: Net, theirs: nn.Module, naming: str) -> None:
+    exported = export_state(ours, naming)
+    state: dict[str, Tensor] = theirs.state_dict()
+    assert exported.keys() == state.keys()
+    assert [name for name in state if not torch.equal(exported[name], state[name])] == []
+
+
+@pytest.mark.parametrize("name", [*RESNETS, "googlenet_bn", *DENSE])
+def test_same_weights_same_logits_as_torchvision(name: str, torchvision_models: ModuleType) -> None:
+    options = {}
+    if name == "googlenet_bn":
+        options = {"aux_logits": True, "init_weights": False}
+    elif name in VGGS:
+        options = {"init_weights": False}
+    with torch.device("meta"):
+        theirs = getattr(torchvision_models, TORCHVISION.get(name, name))(**options)
+    assert_same(empty(name), filled(theirs), "torchvision", 224 if name in DENSE else 64)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext50_32x4d", "vgg11", "vgg16_bn"])
+def test_same_weights_same_logits_as_timm(name: str, timm_models: ModuleType) -> None:
+    with torch.device("meta"):
+        theirs = timm_models.create_model(name)
+    assert_same(empty(name), filled(theirs), "timm", 224 if name in DENSE else 64)
+
+
+@pytest.mark.parametrize("name", [*RESNETS, *VGGS])
+def test_timm_has_these_names_and_shapes(name: str, timm_models: ModuleType) -> None:
+    with torch.device("meta"):
+        ours, theirs = build(name), timm_models.create_model(name)
+    places = {place.name: place.shape for place in keymap(ours, "timm").values()}
+    assert places == {n: tuple(tensor.shape) for n, tensor in theirs.state_dict().items()}
+
+
+def test_auxiliary_outputs_are_torchvisions_by_name(torchvision_models: ModuleType) -> None:
+    """torchvision lists aux_logits2 before aux_logits1: only names tell which is which."""
+    with torch.device("meta"):
+        theirs = torchvision_models.googlenet(aux_logits=True, init_weights=False, dropout_aux=0.0)
+    theirs = filled(theirs).train()
+    ours = empty("googlenet_bn")
+    load_weights(ours, theirs.state_dict())
+    for net in (ours.train(), theirs):
+        for layer in net.modules():
+            if isinstance(layer, nn.Dropout):
+                layer.p = 0.0
+    with torch.no_grad():
+        x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+        expected, found = theirs(x), ours(x)
+    for here, there in (("logits", "logits"), ("aux1", "aux_logits1"), ("aux2", "aux_logits2")):
+        a, b = getattr(found, here), getattr(expected, there)
+        assert (a - b).abs().max() <= TOLERANCE * b.abs().max()
+    assert (found.aux1 - found.aux2).abs().max() > 0.01 * found.aux1.abs().max()
+
+
+def test_auxiliary_heads_of_a_file_are_ignored_where_the_network_has_none(
+    torchvision_models: ModuleType,
+) -> None:
+    with torch.device("meta"):
+        theirs = torchvision_models.googlenet(aux_logits=True, init_weights=False)
+        without = torchvision_models.googlenet(aux_logits=False, init_weights=False)
+    ours = empty("googlenet_bn", aux=False)
+    report = load_weights(ours, filled(theirs).state_dict())
+    assert {name.split(".")[0] for name in report.ignored} == {"aux1", "aux2"}
+    assert not any(torch.isnan(t).any() for t in ours.state_dict().values())
+    assert export_state(ours, "torchvision").keys() == without.state_dict().keys()
+
+
+def test_a_family_that_a_library_lacks_is_named() -> None:
+    with torch.device("meta"):
+        lenet, googlenet = build("lenet5"), build("googlenet_bn")
+    with pytest.raises(ModelError, match="torchvision has no LeNet"):
+        keymap(lenet, "torchvision")
+    with pytest.raises(ModelError, match="timm has no GoogLeNet"):
+        export_state(googlenet, "timm")
+    with pytest.raises(ConfigError, match="naming is 'keras'"):
+        keymap(lenet, "keras")  # type: ignore[arg-type]
