@@ -93,7 +93,7 @@ class Host:
 
     def _handler(host) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the handler's
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - http.server's name
+            def do_GET(self) -> None:
                 host.asked.append(self.path)
                 if self.path in host.silent:
                     host.closing.wait()

@@ -15,7 +15,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -46,20 +46,21 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     replaced.
 
     Raises:
-        StorageError: the disk is full, or the place may not be written.
+        StorageError: the disk is full, or the place may not be written (any OSError inside).
     """
     target = Path(os.path.realpath(path))
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        with storing(path):
-            target.parent.mkdir(parents=True, exist_ok=True)
+    with storing(path):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
             with part.open("xb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+        finally:
+            with suppress(OSError):  # after `replace` it is gone, which is what we want
+                part.unlink()
 
 
 def write_bytes(path: Path, content: bytes) -> None:
