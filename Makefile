@@ -6,7 +6,7 @@ python := .venv/bin/python
 .PHONY: demo test quick lint format clean setup setup-dev
 
 demo: setup
-	@$(python) scripts/demo.py
+	@$(python) -m convatlas demo
 
 test: lint
 	$(python) -m pytest
