@@ -1,0 +1,21 @@
+"""Where commands write: a table fits the terminal, and a pipe gets it whole and without colour."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+
+_WHOLE = 1000  # columns: no table of ours is as wide
+
+
+def console() -> Console:
+    """Standard output as rich writes to it."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE)
+
+
+def print_json(value: Any) -> None:
+    """``value`` for a program to read: one document of JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
