@@ -1,0 +1,111 @@
+"""A classifier's accuracy on labelled pictures, in total and class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from convatlas.classifier import Classifier
+from convatlas.data import ImageSet
+from convatlas.errors import ModelError
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How well one class is known.
+
+    Attributes:
+        precision: of the pictures called so, the share that is.
+        recall: of the pictures that are, the share called so.
+        f1: the harmonic mean of the two.
+        support: the number of pictures that are.
+    """
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Scores of n labelled pictures; all but ``loss`` (nats) are fractions from 0 to 1.
+
+    Attributes:
+        top5: the true class is among the five likeliest; None for five classes or fewer.
+        confusion: ``(K, K)`` counts, true class by row, predicted class by column.
+    """
+
+    n: int
+    loss: float
+    top1: float
+    top5: float | None
+    classes: tuple[ClassScore, ...]
+    confusion: NDArray[np.int64]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return asdict(self) | {"confusion": self.confusion.tolist()}
+
+
+def evaluate(classifier: Classifier, images: ImageSet, batch_size: int = 256) -> Report:
+    """Score a classifier on labelled pictures.
+
+    Classes are matched by name, so a data set that lacks some of the model's still counts right.
+
+    Raises:
+        ModelError: the pictures have a class that the model does not know.
+    """
+    place = torch.tensor(place_classes(images.classes, classifier.classes))
+    logits = classifier.logits(images.images, batch_size)
+    return score(logits, place[images.labels], classifier.classes)
+
+
+def score(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Report:
+    """Score logits ``(N, K)`` against labels ``(N,)`` from 0 to K − 1."""
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    every = list(range(len(classes)))
+    predicted = logits.argmax(dim=1)
+    per_class = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0.0)
+    five = logits.topk(min(5, len(classes)), dim=1).indices
+    return Report(
+        n=len(labels),
+        loss=F.cross_entropy(logits, labels).item(),
+        top1=(predicted == labels).float().mean().item(),
+        top5=(five == labels[:, None]).any(dim=1).float().mean().item()
+        if len(classes) > 5
+        else None,
+        classes=tuple(
+            ClassScore(name, float(p), float(r), float(f), int(n))
+            for name, p, r, f, n in zip(classes, *per_class, strict=True)
+        ),
+        confusion=confusion_matrix(labels, predicted, labels=every).astype(np.int64),
+    )
+
+
+def place_classes(theirs: Sequence[str], ours: Sequence[str]) -> list[int]:
+    """Where each of the data's classes stands among the model's.
+
+    Raises:
+        ModelError: the model does not know one of them.
+    """
+    unknown = [name for name in theirs if name not in ours]
+    if unknown:
+        raise ModelError(
+            f"the data has {len(theirs)} classes and the model knows {len(ours)}; unknown to it: "
+            f"{_some(unknown)}. It knows {_some(ours)}"
+        )
+    return [list(ours).index(name) for name in theirs]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")

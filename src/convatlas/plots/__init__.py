@@ -1,0 +1,13 @@
+"""Every picture the library draws, from plain arrays to a PNG file.
+
+Each function takes arrays and a path, draws with matplotlib's object interface (no window, no
+global state) and returns the path.
+"""
+
+from __future__ import annotations
+
+from convatlas.plots.confusion import confusion_matrix
+from convatlas.plots.contact_sheet import contact_sheet
+from convatlas.plots.curves import training_curves
+
+__all__ = ["confusion_matrix", "contact_sheet", "training_curves"]

@@ -1,0 +1,49 @@
+"""Pictures beside what was answered for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convatlas.plots.canvas import GREEN, RED, save
+
+
+def contact_sheet(
+    path: Path,
+    pictures: NDArray[np.uint8],
+    captions: Sequence[str],
+    right: Sequence[bool],
+    *,
+    title: str = "",
+    columns: int = 8,
+) -> Path:
+    """Draw a grid of pictures, each with its caption, green where right and red where wrong.
+
+    Args:
+        path: the PNG file.
+        pictures: ``(N, C, H, W)`` with C 1 or 3.
+        captions: N short texts.
+        right: N truths; wrong ones are marked by a cross too, for those who see no red.
+        title: above the sheet.
+        columns: pictures in a row.
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(columns, max(len(pictures), 1))
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(1.5 * columns, 1.85 * rows + 0.5), layout="constrained")
+    figure.suptitle(title)
+    cells = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in cells:
+        axes.set_axis_off()
+    for axes, picture, caption, good in zip(cells, pictures, captions, right, strict=False):
+        grey = picture.shape[0] == 1
+        axes.imshow(
+            picture[0] if grey else picture.transpose(1, 2, 0), cmap="gray" if grey else None
+        )
+        mark, colour = ("✓", GREEN) if good else ("✗", RED)
+        axes.set_title(f"{mark} {caption}", color=colour, fontsize=8)
+    return save(figure, path)

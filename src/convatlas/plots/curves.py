@@ -1,0 +1,54 @@
+"""How a run went: loss and accuracy, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from convatlas.plots.canvas import BLUE, ORANGE, save
+
+
+def training_curves(
+    path: Path,
+    *,
+    seconds: Sequence[float],
+    train_loss: Sequence[float],
+    test_loss: Sequence[float],
+    train_accuracy: Sequence[float],
+    test_accuracy: Sequence[float],
+    title: str = "",
+) -> Path:
+    """Draw loss (left) and accuracy (right) over training time, a point an epoch.
+
+    Args:
+        path: the PNG file.
+        seconds: training time at the end of each epoch.
+        train_loss, test_loss: mean cross-entropy in nats.
+        train_accuracy, test_accuracy: fractions from 0 to 1.
+        title: above the picture.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure.suptitle(title)
+    left, right = figure.subplots(1, 2)
+    percent = [100 * value for value in train_accuracy], [100 * value for value in test_accuracy]
+    for axes, (train, test), label in (
+        (left, (train_loss, test_loss), "loss (nats)"),
+        (right, percent, "accuracy (%)"),
+    ):
+        axes.plot(seconds, train, "o-", color=BLUE, label="training (augmented)", markersize=4)
+        axes.plot(seconds, test, "o-", color=ORANGE, label="test", markersize=4)
+        axes.set_xlabel("training time (s)")
+        axes.set_ylabel(label)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    if len(percent[1]):
+        right.annotate(
+            f"{percent[1][-1]:.2f} %",
+            (seconds[-1], percent[1][-1]),
+            xytext=(-4, -14),
+            textcoords="offset points",
+            ha="right",
+        )
+    return save(figure, path)

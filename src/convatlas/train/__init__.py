@@ -1,0 +1,9 @@
+"""From a network and a data set to a trained classifier."""
+
+from __future__ import annotations
+
+from convatlas.train.config import Config
+from convatlas.train.fit import Run, fit
+from convatlas.train.recipes import RECIPES, recipe
+
+__all__ = ["RECIPES", "Config", "Run", "fit", "recipe"]

@@ -1,0 +1,94 @@
+"""Everything that decides a run, as one documented and checked dataclass."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from convatlas.errors import ConfigError
+
+Optimizer = Literal["sgd", "adamw"]
+Schedule = Literal["constant", "one-cycle"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Layout = Literal["auto", "contiguous", "channels-last"]
+Init = Literal["own", "xavier"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A run's settings; made by a recipe, checked when made.
+
+    Attributes:
+        recipe: the name of the recipe that made it, for the record.
+        epochs: passes over the training pictures.
+        batch_size: pictures a step.
+        size: side in pixels of the network's input; ``"own"`` is the pictures' own, or the smallest
+            one that the network takes; ``"paper"`` is the one its paper used.
+        optimizer: ``"sgd"`` (with momentum, Nesterov where ``nesterov``) or ``"adamw"``.
+        lr: learning rate; the highest one where the schedule moves it.
+        momentum, nesterov: of SGD.
+        weight_decay: per step, on matrices and kernels only (not on biases and normalisation).
+        decay_everything: weight decay on every parameter, as plain loops do.
+        schedule: ``"constant"``, or ``"one-cycle"``: up over ``warmup`` of the steps, down to zero
+            over the rest, both in a straight line.
+        warmup: share of the steps.
+        label_smoothing: share of a label that is spread over all classes.
+        flip: mirror each picture with probability one half.
+        shift: move each picture by up to so many pixels each way, zeros moving in.
+        erase: side of a square set to zero somewhere in each picture; 0 for none.
+        init: ``"own"`` keeps the network's, ``"xavier"`` draws all weights anew.
+        precision, layout: ``"auto"`` lets a short trial on the real network choose.
+        seed: of the weights drawn here, the order of the pictures and the augmentation.
+    """
+
+    recipe: str = ""
+    epochs: int = 10
+    batch_size: int = 256
+    size: int | Literal["own", "paper"] = "own"
+    optimizer: Optimizer = "sgd"
+    lr: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    decay_everything: bool = False
+    schedule: Schedule = "one-cycle"
+    warmup: float = 0.2
+    label_smoothing: float = 0.0
+    flip: bool = False
+    shift: int = 0
+    erase: int = 0
+    init: Init = "own"
+    precision: Precision = "auto"
+    layout: Layout = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 1), ("shift", 0), ("erase", 0)):
+            self._check(name, getattr(self, name) >= least, f"at least {least}")
+        if isinstance(self.size, str):
+            self._check("size", self.size in ("own", "paper"), "pixels, 'own' or 'paper'")
+        else:
+            self._check("size", self.size >= 1, "at least 1 pixel")
+        self._check("lr", self.lr > 0, "above 0")
+        self._check("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
+        self._check("weight_decay", self.weight_decay >= 0, "at least 0")
+        self._check("warmup", 0 <= self.warmup <= 1, "from 0 to 1")
+        self._check("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1")
+        self._check("seed", 0 <= self.seed < 2**63, "from 0 to 2⁶³ − 1")
+        for name, choices in (
+            ("optimizer", Optimizer),
+            ("schedule", Schedule),
+            ("precision", Precision),
+            ("layout", Layout),
+            ("init", Init),
+        ):
+            known = get_args(choices)
+            self._check(name, getattr(self, name) in known, f"one of {', '.join(known)}")
+
+    def _check(self, name: str, good: bool, rule: str) -> None:
+        if not good:
+            raise ConfigError(f"{name} is {getattr(self, name)!r}, but it must be {rule}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return asdict(self)

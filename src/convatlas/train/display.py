@@ -1,0 +1,101 @@
+"""What a person sees while a network trains."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from convatlas.data import Dataset, Preprocess
+from convatlas.train.config import Config
+from convatlas.train.engine import Engine
+from convatlas.train.loop import Tally
+
+_HEADER = "epoch    loss  accuracy  test loss  test accuracy  images/s  waiting  seconds"
+
+
+class Display:
+    """A bar with loss, accuracy, speed and time left; a row for each finished epoch.
+
+    Args:
+        epochs, steps: of the run, in all.
+        quiet: show nothing.
+    """
+
+    def __init__(self, epochs: int, steps: int, quiet: bool = False) -> None:
+        self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.1%}"),
+            TextColumn("{task.fields[speed]:,.0f} images/s"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=quiet or not self.console.is_terminal,
+            transient=True,
+        )
+        self.task = self.bar.add_task(
+            "", total=steps, epoch=1, epochs=epochs, loss=0.0, accuracy=0.0, speed=0.0
+        )
+
+    def __enter__(self) -> Display:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+
+    def introduce(
+        self, name: str, data: Dataset, preprocess: Preprocess, config: Config, engine: Engine
+    ) -> None:
+        """Say what is going to be trained, on what, and how."""
+        side, own = preprocess.size, data.train.images.shape[-1]
+        enlarged = "" if side == own else f", resized to {side}×{side}"
+        self.say(
+            f"{name} on {data.name}: {len(data.train):,} training and {len(data.test):,} test "
+            f"pictures of {own}×{own}{enlarged}, {len(data.train.classes)} classes"
+        )
+        tried = ", ".join(f"{pair} {speed:,.0f}" for pair, speed in engine.trial.items())
+        self.say(
+            f"recipe {config.recipe or 'of your own'}: {config.epochs} epochs of batches of "
+            f"{config.batch_size}; {engine}" + (f" (tried, images/s: {tried})" if tried else "")
+        )
+        self.say(_HEADER)
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(line, markup=False)
+
+    def step(self, epoch: int, tally: Tally) -> None:
+        """One step further."""
+        row = tally.row()
+        self.bar.update(
+            self.task,
+            advance=1,
+            epoch=epoch,
+            loss=row["train_loss"],
+            accuracy=row["train_accuracy"],
+            speed=row["images_per_second"],
+        )
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Print the row of a finished epoch."""
+        self.say(
+            f"{row['epoch']:5d}  {row['train_loss']:6.4f}  {row['train_accuracy']:8.2%}"
+            f"  {row['test_loss']:9.4f}  {row['test_accuracy']:13.2%}"
+            f"  {row['images_per_second']:8,.0f}  {row['waiting']:7.1%}  {row['seconds']:7.1f}"
+        )

@@ -1,0 +1,191 @@
+"""From a network and a data set to a run folder with a trained classifier in it."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from convatlas import data as sources
+from convatlas.classifier import Classifier
+from convatlas.data import Dataset, ImageSet, Preprocess
+from convatlas.errors import ConfigError, StorageError, TrainingError
+from convatlas.evaluate import Report, evaluate
+from convatlas.nets import parts, sizes
+from convatlas.train import record
+from convatlas.train.config import Config
+from convatlas.train.display import Display
+from convatlas.train.engine import Engine, choose
+from convatlas.train.folder import RunFolder
+from convatlas.train.loop import Loop
+from convatlas.train.loss import logits_of
+from convatlas.train.optim import best_device
+from convatlas.train.recipes import recipe as find_recipe
+from convatlas.train.size import input_side
+
+_LOG_EVERY = 50  # steps between the rows of metrics.jsonl inside an epoch
+
+
+@dataclass
+class Run:
+    """What `fit` returns.
+
+    Attributes:
+        folder: where the run was written.
+        classifier: the trained network with its preprocessing and class names.
+        config, engine: the settings, and the number format and layout they were trained in.
+        history: a row an epoch: epoch, seconds (all training time so far, the trial and the
+            evaluations included), losses, accuracies, images a second, share of time waiting.
+        report: the scores on the test pictures after the last epoch.
+        interrupted: Ctrl-C ended it early.
+    """
+
+    folder: Path
+    classifier: Classifier
+    config: Config
+    engine: Engine
+    history: list[dict[str, Any]] = field(default_factory=list)
+    report: Report | None = None
+    interrupted: bool = False
+
+    def result(self) -> dict[str, Any]:
+        """How it ended, as ``run.json`` says it."""
+        last = self.history[-1] if self.history else {}
+        numbers = {name: last.get(name) for name in ("seconds", "test_accuracy", "test_loss")}
+        return {"interrupted": self.interrupted, "epochs": len(self.history)} | numbers
+
+
+def fit(
+    net: nn.Module,
+    data: str | Dataset,
+    *,
+    recipe: str | Config = "fast",
+    out: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    quiet: bool = False,
+    **changes: Any,
+) -> Run:
+    """Train a network and write a run folder.
+
+    Ctrl-C ends the run and keeps what was learned.
+
+    Args:
+        net: a network of the atlas, or any module from ``(N, C, size, size)`` to ``(N, K)``.
+        data: a data set, or the name of one (`convatlas.data.load`).
+        recipe: the name of a recipe, or settings of your own.
+        out: the run folder; by default a new one under ``runs``.
+        data_dir: where to look for the data first.
+        quiet: print nothing.
+        changes: settings in place of the recipe's (``epochs=3``, ``lr=0.05``, …).
+
+    Raises:
+        ConfigError: a setting that cannot be, or a network whose classes or channels are not the
+            data's.
+        TrainingError: the loss is no longer a number; the last good model is kept.
+        StorageError: the model could not be written; the message says where it is instead.
+    """
+    started = time.perf_counter()
+    config = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    config = replace(config, **changes)
+    if isinstance(data, str):
+        side = getattr(net, "input_size", None)
+        data = sources.load(data, data_dir=data_dir and Path(data_dir), side=side)
+    _, channels, _, own = data.train.images.shape
+    side = input_side(net, channels, own, config)
+    _check_outputs(net, data, side)
+    name = getattr(net, "name", "") or type(net).__name__
+    folder = RunFolder(Path(out)) if out is not None else RunFolder.fresh(name, data.name)
+
+    torch.manual_seed(config.seed)
+    if config.init == "xavier":
+        net.apply(parts.init_xavier)
+    device = best_device()
+    preprocess = Preprocess.measure(data.train.images, side)
+    classifier = Classifier(net.to(device), preprocess, data.train.classes)
+    first = slice(config.batch_size)
+    sample = preprocess(data.train.images[first].to(device))
+    engine = choose(net, sample, data.train.labels[first].to(device), config)
+    loop = Loop(engine.place(net), data.train, preprocess, config, engine)
+
+    run = Run(folder.path, classifier, config, engine)
+    classifier.card = {"net": name, "data": data.name, "recipe": config.recipe}
+    description = record.describe(name, net, data, preprocess, config, engine)
+    folder.describe(description)
+    folder.start_metrics()
+    with Display(config.epochs, config.epochs * loop.steps_per_epoch, quiet) as display:
+        display.introduce(name, data, preprocess, config, engine)
+        try:
+            _learn(run, loop, data.test, folder, display, started)
+        except KeyboardInterrupt:
+            run.interrupted = True
+            folder.keep(classifier)
+            display.say(f"stopped after {loop.number} steps; what was learned until then is kept")
+        finally:
+            if run.history:
+                folder.draw_curves(run.history, f"{name} on {data.name}")
+    folder.describe(description | {"result": run.result()})
+    _store(folder, classifier)
+    return run
+
+
+def _learn(
+    run: Run, loop: Loop, test: ImageSet, folder: RunFolder, display: Display, started: float
+) -> None:
+    """Epochs of training, each with its row, its evaluation and its model on disk."""
+    for epoch in range(1, run.config.epochs + 1):
+        try:
+            for tally in loop.epoch():
+                display.step(epoch, tally)
+                if loop.number % _LOG_EVERY == 0:
+                    row = {"kind": "step", "epoch": epoch, "step": loop.number, "lr": loop.lr}
+                    folder.log(row | tally.row() | {"seconds": time.perf_counter() - started})
+            report = evaluate(run.classifier, test)
+            if not math.isfinite(report.loss):
+                raise TrainingError(f"the test loss is {report.loss} after epoch {epoch}")
+        except TrainingError as error:
+            kept = f"the model of epoch {epoch - 1} is kept in {folder.model}"
+            raise TrainingError(
+                f"{error}; {kept if epoch > 1 else 'no epoch was finished'}"
+            ) from None
+        run.report = report
+        row = {"kind": "epoch", "epoch": epoch, "step": loop.number} | tally.row()
+        row |= {"test_loss": report.loss, "test_accuracy": report.top1}
+        row["seconds"] = time.perf_counter() - started
+        run.history.append(row)
+        folder.log(row)
+        display.epoch(row)
+        run.classifier.card |= {"epochs": epoch, "test_accuracy": report.top1}
+        folder.keep(run.classifier)
+
+
+def _check_outputs(net: nn.Module, data: Dataset, side: int) -> None:
+    """A network whose logits or channels are not the data's is refused before the first step."""
+    _, channels, _, _ = data.train.images.shape
+    outputs = logits_of(sizes.meta_call(net, (2, channels, side, side)))
+    given, wanted = outputs.shape[-1], len(data.train.classes)
+    if outputs.dim() != 2 or given != wanted:
+        raise ConfigError(
+            f"the network gives {'×'.join(map(str, outputs.shape[1:]))} logits and {data.name} has "
+            f"{wanted} classes: build it with num_classes={wanted}"
+        )
+
+
+def _store(folder: RunFolder, classifier: Classifier) -> None:
+    """See that the model is on a disk, if need be on another one.
+
+    Raises:
+        StorageError: it is not where it belongs; the message says where it is.
+    """
+    if folder.unwritten is None:
+        return
+    folder.keep(classifier)
+    if folder.unwritten is not None:
+        elsewhere = Path(tempfile.mkdtemp(prefix="convatlas-")) / "model.safetensors"
+        classifier.save(elsewhere)
+        raise StorageError(f"{folder.unwritten}. The trained model is in {elsewhere}")

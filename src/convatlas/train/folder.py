@@ -1,0 +1,83 @@
+"""A run on disk: settings, numbers, model and pictures, each written all at once or not at all."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from convatlas import files, plots
+from convatlas.classifier import Classifier
+from convatlas.errors import StorageError
+
+
+class RunFolder:
+    """``run.json``, ``metrics.jsonl``, ``model.safetensors`` and ``plots/`` of one run.
+
+    A disk that fills while a run goes on costs no training: what could not be written is kept in
+    `unwritten`, the model that was there stays, and the next epoch tries again.
+
+    Raises:
+        StorageError: the folder cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.unwritten: StorageError | None = None
+        with files.storing(path):
+            (path / "plots").mkdir(parents=True, exist_ok=True)
+
+    @classmethod
+    def fresh(cls, net: str, data: str, root: Path = Path("runs")) -> RunFolder:
+        """A new folder under ``root``, named after network, data and time."""
+        stem = f"{net}-{Path(data).name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        path, n = root / stem, 1
+        while path.exists():
+            n += 1
+            path = root / f"{stem}-{n}"
+        return cls(path)
+
+    @property
+    def model(self) -> Path:
+        """The trained classifier's file."""
+        return self.path / "model.safetensors"
+
+    def describe(self, description: dict[str, Any]) -> None:
+        """Write ``run.json``: all that is known before the first step, or after the last."""
+        files.write_bytes(
+            self.path / "run.json", json.dumps(description, indent=2).encode() + b"\n"
+        )
+
+    def start_metrics(self) -> None:
+        """Begin an empty ``metrics.jsonl``."""
+        files.write_bytes(self.path / "metrics.jsonl", b"")
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Append a row to ``metrics.jsonl``."""
+        path = self.path / "metrics.jsonl"
+        try:
+            with files.storing(path), path.open("a", encoding="utf-8") as log:
+                log.write(json.dumps(row) + "\n")
+        except StorageError as error:
+            self.unwritten = error
+
+    def keep(self, classifier: Classifier) -> None:
+        """Write the model, in place of the last one."""
+        try:
+            classifier.save(self.model)
+            self.unwritten = None
+        except StorageError as error:
+            self.unwritten = error
+
+    def draw_curves(self, history: list[dict[str, Any]], title: str) -> None:
+        """Draw ``plots/curves.png`` from the rows of finished epochs."""
+        columns = ("seconds", "train_loss", "test_loss", "train_accuracy", "test_accuracy")
+        try:
+            plots.training_curves(
+                self.path / "plots" / "curves.png",
+                title=title,
+                **{name: [row[name] for row in history] for name in columns},
+            )
+        except StorageError as error:
+            self.unwritten = error

@@ -1,0 +1,127 @@
+"""The training loop, flat: a run is epochs, an epoch is steps, a step is six lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from convatlas.data import ImageSet, Preprocess, augment
+from convatlas.errors import TrainingError
+from convatlas.train.config import Config
+from convatlas.train.engine import Engine
+from convatlas.train.loss import logits_of, loss_of
+from convatlas.train.optim import make_optimizer, make_schedule
+
+
+@dataclass
+class Tally:
+    """Sums over the steps of an epoch: pictures, loss, right answers, and where the time went."""
+
+    images: int = 0
+    loss: float = 0.0
+    right: int = 0
+    waiting: float = 0.0
+    computing: float = 0.0
+
+    def row(self) -> dict[str, float]:
+        """Means a picture, pictures a second, and the share of time spent waiting for data."""
+        seconds = self.waiting + self.computing
+        return {
+            "train_loss": self.loss / self.images,
+            "train_accuracy": self.right / self.images,
+            "images_per_second": self.images / seconds,
+            "waiting": self.waiting / seconds,
+        }
+
+
+class Loop:
+    """Everything that moves while a network trains.
+
+    Args:
+        net: the network, on its device and in the engine's layout.
+        images: the training pictures; they move to the network's device as uint8.
+        preprocess: from pictures to the network's input.
+        config, engine: settings, and how the numbers are held.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        images: ImageSet,
+        preprocess: Preprocess,
+        config: Config,
+        engine: Engine,
+    ) -> None:
+        self.device = next(net.parameters()).device
+        self.net, self.preprocess, self.config, self.engine = net, preprocess, config, engine
+        self.pixels, self.labels = images.images.to(self.device), images.labels.to(self.device)
+        # the last, smaller batch is dropped: its batch statistics are the noisiest of the epoch
+        self.batch_size = min(config.batch_size, len(images))
+        self.steps_per_epoch = len(images) // self.batch_size
+        self.optimizer = make_optimizer(net, config)
+        self.schedule = make_schedule(self.optimizer, config, config.epochs * self.steps_per_epoch)
+        self.order = torch.Generator().manual_seed(config.seed)
+        self.noise = torch.Generator(self.device).manual_seed(config.seed)
+        self.number = 0  # of steps made
+
+    def epoch(self) -> Iterator[Tally]:
+        """One pass over the pictures in a new order; yields the tally so far after each step."""
+        self.net.train()
+        tally = Tally()
+        order = torch.randperm(len(self.labels), generator=self.order).to(self.device)
+        for start in range(0, self.steps_per_epoch * self.batch_size, self.batch_size):
+            self.step(order[start : start + self.batch_size], tally)
+            yield tally
+
+    def step(self, chosen: Tensor, tally: Tally) -> None:
+        """Learn from the pictures numbered ``chosen`` ``(N,)``.
+
+        Raises:
+            TrainingError: the loss is not a number; nothing was learned from this step.
+        """
+        started = time.perf_counter()
+        pixels, labels = self.batch(chosen)
+        loaded = time.perf_counter()
+
+        with self.engine.autocast(self.device):
+            outputs = self.net(pixels)
+        loss = loss_of(self.net, outputs, labels, self.config.label_smoothing)
+        if not loss.isfinite():
+            raise TrainingError(
+                f"the loss is {loss.item()} at step {self.number + 1} with learning rate "
+                f"{self.lr:.3g}: try a smaller --lr than {self.config.lr:g}"
+            )
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.schedule.step()
+
+        tally.images += len(labels)
+        tally.loss += loss.item() * len(labels)
+        tally.right += int((logits_of(outputs).argmax(dim=1) == labels).sum())
+        tally.waiting += loaded - started
+        tally.computing += time.perf_counter() - loaded
+        self.number += 1
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return float(self.schedule.get_last_lr()[0])
+
+    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's input ``(N, C, size, size)`` and labels ``(N,)`` of ``chosen`` pictures.
+
+        Augmentation works on uint8 pixels at their own size, where it is cheapest.
+        """
+        pixels = self.pixels[chosen]
+        if self.config.flip:
+            pixels = augment.flip(pixels, 0.5, self.noise)
+        if self.config.shift:
+            pixels = augment.shift(pixels, self.config.shift, self.noise)
+        if self.config.erase:
+            pixels = augment.erase(pixels, self.config.erase, self.noise)
+        return self.engine.place(self.preprocess(pixels)), self.labels[chosen]

@@ -1,0 +1,47 @@
+"""The optimiser and the course of its learning rate, both PyTorch's own."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from convatlas.train.config import Config
+
+
+def make_optimizer(net: nn.Module, config: Config) -> Optimizer:
+    """The configured optimiser over the network's parameters, fused where the device has it."""
+    trained = [p for p in net.parameters() if p.requires_grad]
+    matrices = [p for p in trained if config.decay_everything or p.dim() > 1]
+    rest = [p for p in trained if not config.decay_everything and p.dim() <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    fused = trained[0].device.type in ("cpu", "cuda", "mps")
+    if config.optimizer == "adamw":
+        return AdamW(groups, lr=config.lr, fused=fused)
+    nesterov = config.nesterov and config.momentum > 0
+    return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=fused)
+
+
+def make_schedule(optimizer: Optimizer, config: Config, steps: int) -> LambdaLR:
+    """The learning rate of each of ``steps`` steps, as a share of ``config.lr``."""
+    rising = round(config.warmup * steps)
+
+    def share(step: int) -> float:
+        if config.schedule == "constant":
+            return 1.0
+        if step < rising:
+            return (step + 1) / rising
+        return (steps - step) / (steps - rising) if step < steps else 0.0
+
+    return LambdaLR(optimizer, share)
+
+
+def best_device() -> torch.device:
+    """The accelerator that PyTorch finds, else the CPU."""
+    found = torch.accelerator.current_accelerator(check_available=True)
+    return torch.device("cpu") if found is None else found

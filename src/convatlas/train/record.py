@@ -1,0 +1,80 @@
+"""What a run folder says of how the run was made, so that another can make it again."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from convatlas.data import Dataset, Preprocess
+from convatlas.train.config import Config
+from convatlas.train.engine import Engine
+
+_LIBRARIES = ("convatlas", "torch", "numpy", "pillow", "safetensors")
+
+
+def describe(
+    name: str,
+    net: nn.Module,
+    data: Dataset,
+    preprocess: Preprocess,
+    config: Config,
+    engine: Engine,
+) -> dict[str, Any]:
+    """What is known of a run before its first step, as plain JSON types."""
+    return {
+        "net": {"name": name, "options": getattr(net, "options", {})},
+        "data": {
+            "name": data.name,
+            "classes": list(data.train.classes),
+            "train": {"n": len(data.train), "sha256": data.train.fingerprint()},
+            "test": {"n": len(data.test), "sha256": data.test.fingerprint()},
+        },
+        "preprocess": preprocess.to_dict(),
+        "config": config.to_dict(),
+        "engine": asdict(engine),
+        "versions": versions(),
+        "git": git_revision(),
+        "machine": machine(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that touch the numbers."""
+    return {"python": platform.python_version()} | {
+        name: metadata.version(name) for name in _LIBRARIES
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were computed on."""
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def git_revision() -> str | None:
+    """The commit of the working folder's repository, with ``+`` where it was changed since."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), "")
