@@ -64,6 +64,16 @@ def test_resizing_is_the_formula(height: int, width: int, size: int) -> None:
     assert np.abs(fitting(size).fit(pixels).numpy() - exact).max() <= 1.1
 
 
+@pytest.mark.parametrize(("side", "size"), [(28, 96), (96, 28), (37, 31)])
+def test_in_float32_as_on_other_devices_it_differs_by_one_level(side: int, size: int) -> None:
+    pixels = noise(2, 3, side, side)
+    exact = torch.nn.functional.interpolate(
+        pixels.float(), (size, size), mode="bilinear", antialias=True
+    )
+    difference = fitting(size).fit(pixels).int() - exact.round().clamp(0, 255).int()
+    assert difference.abs().max() == 1
+
+
 def test_what_fits_is_returned_as_it_is() -> None:
     pixels = noise(4, 3, 8, 8)
     assert RGB.fit(pixels).data_ptr() == pixels.data_ptr()
