@@ -15,19 +15,25 @@ from pathlib import Path
 
 from machine import describe
 
+from convatlas import data as sources
 from convatlas.cli.demo import DEMO_NET, train_demo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     print(describe())
-    print(f"\n{DEMO_NET} on Fashion-MNIST\n\n| seed | test accuracy | training time |\n|---|---|---|")
+    print(
+        f"\n{DEMO_NET} on Fashion-MNIST\n\n| seed | test accuracy | training time |\n|---|---|---|"
+    )
     accuracies, times = [], []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(options.seeds):
-            run = train_demo("fashion-mnist", Path(folder) / str(seed), seed=seed, quiet=True)
+            data = sources.load("fashion-mnist")
+            run = train_demo(data, Path(folder) / str(seed), seed=seed, quiet=True)
             accuracies.append(100 * run.history[-1]["test_accuracy"])
             times.append(run.history[-1]["seconds"])
             print(f"| {seed} | {accuracies[-1]:.2f} % | {times[-1]:.1f} s |", flush=True)

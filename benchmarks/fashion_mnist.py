@@ -74,13 +74,17 @@ def speed(loop: Loop, batches: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("nets", nargs="*", choices=[[], *CASES], default=list(CASES))
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     images = sources.load("fashion-mnist").train
     print(describe())
-    print("\n| network, side, batch | d2l's loop, images/s | ConvAtlas, images/s | ratio | chosen | trial |")
+    print(
+        "\n| network, side, batch | d2l's loop, images/s | ConvAtlas, images/s | ratio | chosen | trial |"
+    )
     print("|---|---|---|---|---|---|")
     for name in options.nets:
         case = CASES[name]

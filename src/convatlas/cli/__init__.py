@@ -15,11 +15,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from convatlas.errors import ConvAtlasError, UnknownNameError
 
 COMMANDS = {
+    "demo": "watch a small VGG learn Fashion-MNIST, in about two minutes",
     "nets": "the catalogue: name, family, year, parameters, MACs, idea, deviations",
     "show": "the layers of a network, with the arithmetic of every shape",
     "train": "train a network on a data set",

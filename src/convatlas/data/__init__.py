@@ -8,8 +8,18 @@
 from __future__ import annotations
 
 from convatlas.data import augment
+from convatlas.data.folder import pictures_in
 from convatlas.data.imageset import Dataset, ImageSet
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.sources import SOURCES, download_size, load
 
-__all__ = ["SOURCES", "Dataset", "ImageSet", "Preprocess", "augment", "download_size", "load"]
+__all__ = [
+    "SOURCES",
+    "Dataset",
+    "ImageSet",
+    "Preprocess",
+    "augment",
+    "download_size",
+    "load",
+    "pictures_in",
+]

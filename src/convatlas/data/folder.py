@@ -62,6 +62,16 @@ def load(root: Path, side: int | None, seed: int) -> Dataset:
     )
 
 
+def pictures_in(root: Path) -> list[Path]:
+    """Every picture below ``root``, by its suffix, in the order of names; hidden files are none."""
+    return sorted(
+        Path(folder) / file
+        for folder, _, inside in os.walk(root)
+        for file in inside
+        if Path(file).suffix.lower() in SUFFIXES and not file.startswith(".")
+    )
+
+
 def _classes(root: Path) -> tuple[str, ...]:
     names = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     if len(names) < 2:
@@ -80,18 +90,13 @@ def _pictures(root: Path, classes: tuple[str, ...]) -> tuple[list[Path], Tensor]
     for number, name in enumerate(classes):
         if not (root / name).is_dir():
             continue  # a class that is learned and not tested
-        found = [
-            Path(folder) / file
-            for folder, _, inside in os.walk(root / name)
-            for file in inside
-            if Path(file).suffix.lower() in SUFFIXES and not file.startswith(".")
-        ]
+        found = pictures_in(root / name)
         if not found:
             raise DataError(
                 f"{root / name} has no pictures in it: add some, or remove the folder if it is no "
                 f"class (pictures end in {', '.join(SUFFIXES)})"
             )
-        files += sorted(found)
+        files += found
         labels += [number] * len(found)
     return files, torch.tensor(labels)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -36,16 +38,22 @@ def input_side(net: nn.Module, channels: int, own: int, config: Config) -> int:
     return own
 
 
-def build_for(name: str, data: Dataset, config: Config) -> Net:
+def build_for(name: str, data: Dataset, config: Config, **options: Any) -> Net:
     """A network of the catalogue for a data set: its classes, its channels, the configured side.
 
     ``"own"`` is the pictures' side, or the smallest larger one that the network survives.
 
+    Args:
+        name: as ``convatlas nets`` lists it.
+        data: what it is going to learn.
+        config: whose ``size`` decides.
+        options: the family's own.
+
     Raises:
-        UnknownNameError, ShapeError: as `build`.
+        UnknownNameError, ConfigError, ShapeError: as `build`.
     """
     _, channels, _, own = data.train.images.shape
-    fitting = {"num_classes": len(data.train.classes), "in_channels": channels}
+    fitting = {"num_classes": len(data.train.classes), "in_channels": channels, **options}
     with torch.device("meta"):
         draft = build(name, **fitting)
     side = draft.input_size
