@@ -83,7 +83,8 @@ def main() -> None:
     images = sources.load("fashion-mnist").train
     print(describe())
     print(
-        "\n| network, side, batch | d2l's loop, images/s | ConvAtlas, images/s | ratio | chosen | trial |"
+        "\n| network, side, batch | d2l's loop, images/s | ConvAtlas, images/s | ratio | chosen "
+        "| trial |"
     )
     print("|---|---|---|---|---|---|")
     for name in options.nets:

@@ -79,7 +79,7 @@ class Classifier:
         try:
             answers = [
                 self.net(self._input(batch.to(device))).float().cpu()
-                for batch in pixels.split(batch_size)
+                for batch in torch.split(pixels, batch_size)
             ]
         finally:
             self.net.train(training)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -51,7 +51,7 @@ def train(
     from convatlas.train import recipe as find_recipe
     from convatlas.train.size import build_for
 
-    asked = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "size": size}
+    asked: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "size": size}
     changes = {name: value for name, value in asked.items() if value is not None}
     config = replace(find_recipe(recipe), seed=seed, **changes)
     side = size or find(net).input_size

@@ -95,7 +95,8 @@ def fit(
     config = replace(config, **changes)
     if isinstance(data, str):
         side = getattr(net, "input_size", None)
-        data = sources.load(data, data_dir=data_dir and Path(data_dir), side=side)
+        where = None if data_dir is None else Path(data_dir)
+        data = sources.load(data, data_dir=where, side=side)
     _, channels, _, own = data.train.images.shape
     side = input_side(net, channels, own, config)
     _check_outputs(net, data, side)
