@@ -58,6 +58,11 @@ def test_every_command_that_is_mentioned_exists(document: str) -> None:
     assert set(re.findall(r"\bconvatlas ([a-z]+)", shell(read(document)))) <= set(COMMANDS)
 
 
+def test_make_demo_runs_a_command_that_exists() -> None:
+    (command,) = re.findall(r"^demo:.*\n.*-m convatlas (\w+)", read("Makefile"), re.MULTILINE)
+    assert command in COMMANDS
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_file_that_is_linked_exists(document: str) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", read(document))
