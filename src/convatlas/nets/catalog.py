@@ -316,7 +316,7 @@ _NINS = (
         "nin.NiN",
         7_595_176,
         1_100_188_800,
-        deviations="its author's nin_imagenet of the Caffe model zoo: the paper trains none on ImageNet",
+        deviations="its author's nin_imagenet of the Caffe zoo: the paper has no such network",
     ),
     Row(
         "nin_cifar",
