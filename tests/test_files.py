@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from convatlas import files
 from convatlas.errors import DownloadError, StorageError
@@ -101,6 +102,21 @@ def test_a_full_disk_is_a_storage_error_and_keeps_the_old_file(small_disk: Path)
     assert "\n" not in str(raised.value)
     assert target.read_bytes() == b"old"
     assert listing(small_disk) == ["file"]
+
+
+def test_a_checkpoint_on_a_full_disk_is_a_storage_error(small_disk: Path) -> None:
+    def save() -> None:
+        with files.replacing(small_disk / "checkpoint.pt") as file:
+            torch.save({"weight": torch.zeros(100_000)}, file)
+
+    with pytest.raises(StorageError, match=r"checkpoint\.pt: No space left"):
+        save()
+    assert listing(small_disk) == []
+
+
+def test_other_errors_pass(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="ours"), files.storing(tmp_path):
+        raise RuntimeError("ours")
 
 
 def test_a_read_only_disk_is_a_storage_error(small_disk: Path) -> None:

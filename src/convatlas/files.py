@@ -31,10 +31,14 @@ def storing(path: Path) -> Iterator[None]:
     """Inside, what the disk refuses becomes a :class:`StorageError` that names ``path``."""
     try:
         yield
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        # torch.save answers the disk's error with a RuntimeError of its own
+        refused = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(refused, OSError):
+            raise
         raise StorageError(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another "
-            "place"
+            f"cannot write {path}: {refused.strerror or refused}; free some space or choose "
+            "another place"
         ) from error
 
 
