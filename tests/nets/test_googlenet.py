@@ -146,8 +146,18 @@ def test_the_gradient_reaches_every_parameter(small: GoogLeNet) -> None:
     outputs = small.train()(torch.randn(2, 3, 79, 79))
     (outputs.logits.sum() + small.aux_weight * (outputs.aux1 + outputs.aux2).sum()).backward()
     assert small.aux_weight == 0.3
-    without = [name for name, p in small.named_parameters() if p.grad is None]
-    assert without == []
+    assert [name for name, p in small.named_parameters() if p.grad is None] == []
+
+
+@pytest.mark.parametrize("name", ["googlenet_bn", "googlenet_d2l", "bn_inception"])
+def test_the_gradient_reaches_every_parameter_of_the_others(name: str) -> None:
+    torch.manual_seed(0)
+    net = build(name, num_classes=10, in_channels=3, input_size=64).train()
+    outputs = net(torch.randn(2, 3, 64, 64))
+    sum(
+        y.square().sum() for y in (outputs if isinstance(outputs, Outputs) else [outputs])
+    ).backward()
+    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
 def test_a_saved_network_has_no_auxiliary_heads_and_answers_the_same(small: GoogLeNet) -> None:
@@ -160,7 +170,7 @@ def test_a_saved_network_has_no_auxiliary_heads_and_answers_the_same(small: Goog
 
 
 def test_pictures_too_small_for_the_auxiliary_heads_are_explained() -> None:
-    with pytest.raises(ShapeError, match=r"at aux .*smallest side that works is 79.*aux=False"):
+    with pytest.raises(ShapeError, match=r"at aux .*at least 79, or smaller with aux=False"):
         build("googlenet", input_size=78)
     assert build("googlenet", input_size=31, aux=False).eval()(torch.zeros(1, 3, 31, 31)).shape
 

@@ -149,7 +149,7 @@ class GoogLeNet(Net):
         try:
             sizes.feature_shape(body, self.in_channels, self.input_size)
         except ShapeError as error:
-            raise ShapeError(f"{error}, and with aux=False smaller ones do") from None
+            raise ShapeError(f"{error}, or smaller with aux=False") from None
         return sizes.feature_shape(body[:2], self.in_channels, self.input_size)[1:]
 
 

@@ -39,7 +39,7 @@ class Report:
     """What `load_weights` did.
 
     Attributes:
-        source: the file, or "a state dict".
+        source: the file, or "the state dict".
         naming: whose names the source has.
         pairs: every tensor that was copied.
         ignored: names in the source that the network has no use for: auxiliary heads it does not
