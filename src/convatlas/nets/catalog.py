@@ -13,17 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from convatlas.errors import UnknownNameError
-
-
-@dataclass(frozen=True)
-class Paper:
-    """Where a family comes from."""
-
-    family: str
-    title: str
-    authors: str
-    year: int
-    url: str
+from convatlas.nets import papers
+from convatlas.nets.papers import Paper
 
 
 @dataclass(frozen=True)
@@ -65,86 +56,12 @@ class Row:
         return self.paper.year
 
 
-# ---------------------------------------------------------------------------------- the papers
-
-_LENET = Paper(
-    "LeNet",
-    "Gradient-Based Learning Applied to Document Recognition",
-    "LeCun, Bottou, Bengio, Haffner",
-    1998,
-    "http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf",
-)
-_ALEXNET = Paper(
-    "AlexNet",
-    "ImageNet Classification with Deep Convolutional Neural Networks",
-    "Krizhevsky, Sutskever, Hinton",
-    2012,
-    "https://papers.nips.cc/paper/4824",
-)
-_ONE_WEIRD_TRICK = Paper(
-    "AlexNet",
-    "One weird trick for parallelizing convolutional neural networks",
-    "Krizhevsky",
-    2014,
-    "https://arxiv.org/abs/1404.5997",
-)
-_VGG = Paper(
-    "VGG",
-    "Very Deep Convolutional Networks for Large-Scale Image Recognition",
-    "Simonyan, Zisserman",
-    2014,
-    "https://arxiv.org/abs/1409.1556",
-)
-_NIN = Paper(
-    "NiN",
-    "Network In Network",
-    "Lin, Chen, Yan",
-    2013,
-    "https://arxiv.org/abs/1312.4400",
-)
-_GOOGLENET = Paper(
-    "GoogLeNet",
-    "Going Deeper with Convolutions",
-    "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich",
-    2014,
-    "https://arxiv.org/abs/1409.4842",
-)
-_BN = Paper(
-    "GoogLeNet",
-    "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
-    "Ioffe, Szegedy",
-    2015,
-    "https://arxiv.org/abs/1502.03167",
-)
-_RESNET = Paper(
-    "ResNet",
-    "Deep Residual Learning for Image Recognition",
-    "He, Zhang, Ren, Sun",
-    2015,
-    "https://arxiv.org/abs/1512.03385",
-)
-_WIDE = Paper(
-    "ResNet",
-    "Wide Residual Networks",
-    "Zagoruyko, Komodakis",
-    2016,
-    "https://arxiv.org/abs/1605.07146",
-)
-_RESNEXT = Paper(
-    "ResNeXt",
-    "Aggregated Residual Transformations for Deep Neural Networks",
-    "Xie, Girshick, Dollár, Tu, He",
-    2017,
-    "https://arxiv.org/abs/1611.05431",
-)
-
-
 # ---------------------------------------------------------------------------------------- LeNet
 
 _LENETS = (
     Row(
         "lenet5",
-        _LENET,
+        papers.LENET,
         "share weights over the picture and halve the map as you go, and train it all at once",
         "lenet.LeNet5",
         60_850,
@@ -156,7 +73,7 @@ _LENETS = (
     ),
     Row(
         "lenet_d2l",
-        _LENET,
+        papers.LENET,
         "LeNet-5 without its historical parts: what its layers became",
         "lenet.LeNet",
         61_706,
@@ -169,7 +86,7 @@ _LENETS = (
     ),
     Row(
         "lenet_bn",
-        _LENET,
+        papers.LENET,
         "batch normalisation lets even sigmoids train at a learning rate of 1",
         "lenet.LeNet",
         44_878,
@@ -191,7 +108,7 @@ _ALEXNET_IDEA = "deep, wide and on two GPUs: ReLU, dropout and a million picture
 _ALEXNETS = (
     Row(
         "alexnet",
-        _ALEXNET,
+        papers.ALEXNET,
         _ALEXNET_IDEA,
         "alexnet.AlexNet",
         60_965_224,
@@ -201,7 +118,7 @@ _ALEXNETS = (
     ),
     Row(
         "alexnet_owt",
-        _ONE_WEIRD_TRICK,
+        papers.ONE_WEIRD_TRICK,
         "one narrower tower without LRN",
         "alexnet.AlexNet",
         61_100_840,
@@ -219,7 +136,7 @@ _ALEXNETS = (
     ),
     Row(
         "alexnet_d2l",
-        _ALEXNET,
+        papers.ALEXNET,
         _ALEXNET_IDEA,
         "alexnet.AlexNet",
         46_764_746,
@@ -231,7 +148,7 @@ _ALEXNETS = (
     ),
     Row(
         "alexnet_half",
-        _ALEXNET,
+        papers.ALEXNET,
         "one of AlexNet's two towers alone",
         "alexnet.AlexNet",
         16_630_440,
@@ -259,7 +176,7 @@ def _vgg(name: str, config: str, params: int, macs: int, bn: bool = False) -> Ro
     """A column of table 1."""
     return Row(
         name,
-        _VGG,
+        papers.VGG,
         _VGG_IDEA,
         "vgg.VGG",
         params,
@@ -274,7 +191,7 @@ _VGGS = (
     _vgg("vgg11_bn", "A", 132_868_840, 7_609_090_048, bn=True),
     Row(
         "vgg11_lrn",
-        _VGG,
+        papers.VGG,
         "VGG-11 with AlexNet's LRN, which the paper found useless",
         "vgg.VGG",
         132_863_336,
@@ -283,7 +200,7 @@ _VGGS = (
     ),
     Row(
         "vgg11_d2l",
-        _VGG,
+        papers.VGG,
         _VGG_IDEA,
         "vgg.VGG",
         43_093_322,
@@ -311,7 +228,7 @@ _NIN_IDEA = "a small dense network at every pixel (1×1 convolutions), and no de
 _NINS = (
     Row(
         "nin",
-        _NIN,
+        papers.NIN,
         _NIN_IDEA,
         "nin.NiN",
         7_595_176,
@@ -320,7 +237,7 @@ _NINS = (
     ),
     Row(
         "nin_cifar",
-        _NIN,
+        papers.NIN,
         _NIN_IDEA,
         "nin.NiN",
         966_986,
@@ -340,7 +257,7 @@ _NINS = (
     ),
     Row(
         "nin_d2l",
-        _NIN,
+        papers.NIN,
         _NIN_IDEA,
         "nin.NiN",
         1_992_166,
@@ -368,7 +285,7 @@ _INCEPTION_IDEA = "kernels of several sizes side by side, made affordable by 1×
 _GOOGLENETS = (
     Row(
         "googlenet",
-        _GOOGLENET,
+        papers.GOOGLENET,
         _INCEPTION_IDEA,
         "googlenet.GoogLeNet",
         6_998_552,
@@ -376,7 +293,7 @@ _GOOGLENETS = (
     ),
     Row(
         "googlenet_bn",
-        _GOOGLENET,
+        papers.GOOGLENET,
         _INCEPTION_IDEA,
         "googlenet.GoogLeNet",
         6_624_904,
@@ -395,7 +312,7 @@ _GOOGLENETS = (
     ),
     Row(
         "googlenet_d2l",
-        _GOOGLENET,
+        papers.GOOGLENET,
         _INCEPTION_IDEA,
         "googlenet.GoogLeNet",
         5_977_530,
@@ -408,7 +325,7 @@ _GOOGLENETS = (
     ),
     Row(
         "bn_inception",
-        _BN,
+        papers.BN,
         "normalise every layer's input over the batch: training stands higher rates",
         "bn_inception.BNInception",
         11_188_288,
@@ -435,7 +352,7 @@ def _resnet(depth: int, params: int, macs: int, plain: bool = False) -> Row:
     """A row of table 1: basic blocks up to 34 layers, bottlenecks from 50 on."""
     return Row(
         f"plain{depth}" if plain else f"resnet{depth}",
-        _RESNET,
+        papers.RESNET,
         _PLAIN_IDEA if plain else _SHORTCUT_IDEA,
         "resnet.ResNet",
         params,
@@ -453,7 +370,7 @@ def _resnet_cifar(depth: int, params: int, macs: int, plain: bool = False) -> Ro
     """Section 4.2: 6n + 2 layers in three stages of 16, 32 and 64 channels."""
     return Row(
         f"plain{depth}" if plain else f"resnet{depth}",
-        _RESNET,
+        papers.RESNET,
         _PLAIN_IDEA
         if plain
         else "the residual idea on 32×32 pictures, with shortcuts that cost no weight",
@@ -474,7 +391,7 @@ def _resnet_cifar(depth: int, params: int, macs: int, plain: bool = False) -> Ro
 def _resnext(name: str, depth: int, groups: int, group_width: int, params: int, macs: int) -> Row:
     return Row(
         name,
-        _RESNEXT,
+        papers.RESNEXT,
         "many narrow paths in a block: the 3×3 is grouped, and cardinality is a new dimension",
         "resnet.ResNet",
         params,
@@ -518,7 +435,7 @@ _ROWS = (
     _resnet_cifar(1202, 19_421_274, 2_829_238_912, plain=True),
     Row(
         "wide_resnet50_2",
-        _WIDE,
+        papers.WIDE,
         "wider rather than deeper: the 3×3 of every bottleneck twice as wide",
         "resnet.ResNet",
         68_883_240,
@@ -528,7 +445,7 @@ _ROWS = (
     ),
     Row(
         "resnet18_d2l",
-        _RESNET,
+        papers.RESNET,
         _SHORTCUT_IDEA,
         "resnet.ResNet",
         11_178_378,
@@ -544,7 +461,7 @@ _ROWS = (
     _resnext("resnext101_64x4d", 101, 64, 4, 83_455_272, 15_460_270_080),
     Row(
         "resnext29_8x64d",
-        _RESNEXT,
+        papers.RESNEXT,
         "cardinality on 32×32 pictures: three stages of bottlenecks with eight groups",
         "resnet.ResNet",
         34_426_698,
