@@ -130,3 +130,10 @@ def test_depth_is_counted_in_layers_with_weights() -> None:
             if isinstance(m, nn.Conv2d | nn.Linear) and ".shortcut" not in n
         ]
         assert len(layers) == depth, name
+
+
+def test_depthwise_gives_every_channel_a_group_of_its_own_in_every_stage() -> None:
+    net = small(bottleneck=True, groups="depthwise")
+    for stage in net.stages:
+        conv = stage[0].residual.conv2
+        assert conv.groups == conv.in_channels == conv.out_channels

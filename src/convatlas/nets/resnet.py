@@ -26,8 +26,9 @@ class ResNet(Net):
         depths: blocks in each stage.
         bottleneck: 1×1, 3×3, 1×1 (four times as wide at its end) in place of two 3×3.
         width: channels of the first stage (64; 16 in the CIFAR family).
-        groups, group_width: the bottleneck's cardinality, and the channels of one group where
-            ``width`` is 64 (ResNeXt-50 32×4d: 32 and 4; 64 and 1 are depthwise).
+        groups: the bottleneck's cardinality: the same number in every stage, or ``"depthwise"``
+            for a group of its own for every channel.
+        group_width: channels of one group where ``width`` is 64 (ResNeXt-50 32×4d: 32 and 4).
         stem: ``"imagenet"`` (7×7 of stride 2, then a 3×3 max pool) or ``"cifar"`` (one 3×3).
         shortcut: what joins maps of different shape: ``"A"`` zero padding, ``"B"`` a 1×1
             convolution, ``"C"`` a 1×1 convolution in every block; ``"none"`` is the plain network.
@@ -44,7 +45,7 @@ class ResNet(Net):
         depths: tuple[int, ...] = (2, 2, 2, 2),
         bottleneck: bool = False,
         width: int = 64,
-        groups: int = 1,
+        groups: int | Literal["depthwise"] = 1,
         group_width: int = 64,
         stem: Literal["imagenet", "cifar"] = "imagenet",
         shortcut: Shortcut = "B",
@@ -122,7 +123,7 @@ class Layers:
     option: Shortcut
     shortcut_norm: bool
     stride_in: Literal["1x1", "3x3"]
-    groups: int
+    groups: int | Literal["depthwise"]
     group_width: int
 
     def basic(self, c_in: int, width: int, stride: int) -> Block:
@@ -138,13 +139,17 @@ class Layers:
 
     def bottleneck(self, c_in: int, width: int, stride: int) -> Block:
         """1×1, 3×3, 1×1 (figure 5, right); with groups, ResNeXt's (figure 3c)."""
-        inner = width * self.group_width // 64 * self.groups
+        inner, groups = width * self.group_width // 64, self.groups
+        if groups == "depthwise":
+            groups = inner
+        else:
+            inner *= groups
         first, second = (stride, 1) if self.stride_in == "1x1" else (1, stride)
         residual = chain(
             conv1=self.conv(c_in, inner, 1, first),
             norm1=self.norm(inner),
             relu1=nn.ReLU(inplace=True),
-            conv2=self.conv(inner, inner, 3, second, self.groups),
+            conv2=self.conv(inner, inner, 3, second, groups),
             norm2=self.norm(inner),
             relu2=nn.ReLU(inplace=True),
             conv3=self.conv(inner, 4 * width, 1),

@@ -30,6 +30,7 @@ class VGG(Net):
             the block's last convolution (1 in configuration C).
         width: ratio on the channels of the convolutions; the dense layers keep theirs.
         hidden: units of fc6 and fc7.
+        dropout: share of them that is dropped while training.
         lrn: local response normalisation after the first convolution (A-LRN).
         norm: normalisation between each convolution and its ReLU (after the paper's time).
 
@@ -43,6 +44,7 @@ class VGG(Net):
         conv_arch: tuple[Block, ...] = _A,
         width: float = 1.0,
         hidden: int = 4096,
+        dropout: float = 0.5,
         lrn: bool = False,
         norm: Norm = "none",
         num_classes: int = 1000,
@@ -73,10 +75,10 @@ class VGG(Net):
             flatten=nn.Flatten(),
             fc6=nn.Linear(features, hidden),
             relu6=nn.ReLU(inplace=True),
-            drop6=nn.Dropout(),
+            drop6=nn.Dropout(dropout),
             fc7=nn.Linear(hidden, hidden),
             relu7=nn.ReLU(inplace=True),
-            drop7=nn.Dropout(),
+            drop7=nn.Dropout(dropout),
             fc8=nn.Linear(hidden, num_classes),
         )
         # the paper first trained A, and later found that Glorot's weights need no such help (3.1)
