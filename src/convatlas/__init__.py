@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from convatlas.nets.build import build
     from convatlas.nets.catalog import CATALOG
     from convatlas.nets.parts import Net
-    from convatlas.train import Run, fit
+    from convatlas.train.fit import Run, fit
     from convatlas.weights.load import load_weights
 
     __version__: str
@@ -52,12 +52,12 @@ _HOMES = {
     "ImageSet": "data:ImageSet",
     "Net": "nets.parts:Net",
     "Preprocess": "data:Preprocess",
-    "Run": "train:Run",
+    "Run": "train.fit:Run",
     "Trace": "analysis.trace:Trace",
     "build": "nets.build:build",
     "data": "data",
     "errors": "errors",
-    "fit": "train:fit",
+    "fit": "train.fit:fit",
     "load_weights": "weights.load:load_weights",
     "nets": "nets",
     "trace": "analysis.trace:trace",

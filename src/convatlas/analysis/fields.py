@@ -33,17 +33,22 @@ class Axis:
         count: how many there are.
         dim: the dimension they lie in, counted from the last (−1); None where all is mixed and
             every element sees the same.
-        alone: no other dimension has been merged into that one.
+        apart: elements from a cell to the next in that dimension; more than 1 where a reshape has
+            laid several dimensions in a row.
     """
 
     cells: Cells
     count: int
     dim: int | None
-    alone: bool = True
+    apart: int = 1
 
     def mixed(self) -> Axis:
         """Every element sees what all the cells see together."""
         return Axis(self.cells.whole(self.count), 1, None)
+
+    def alone(self, x: Tensor) -> bool:
+        """Has a dimension of ``x`` to itself."""
+        return self.dim is not None and x.shape[self.dim] == self.count
 
 
 Field = tuple[Axis, ...]
@@ -95,11 +100,11 @@ def _keep(op: Operation, out: Tensor, index: int) -> Field:
 
 def _pointwise(op: Operation, out: Tensor, index: int) -> Field:
     """Element by element, out of all inputs; one that is broadcast is seen by every cell."""
-    return _joined([_broadcast(field, out) for _, field in op.inputs])
+    return _joined([_broadcast(x, field, out) for x, field in op.inputs])
 
 
-def _broadcast(field: Field, out: Tensor) -> Field:
-    fits = [a.dim is None or not a.alone or a.count == out.shape[a.dim] for a in field]
+def _broadcast(x: Tensor, field: Field, out: Tensor) -> Field:
+    fits = [axis.dim is None or x.shape[axis.dim] == out.shape[axis.dim] for axis in field]
     return tuple(axis if fit else axis.mixed() for axis, fit in zip(field, fits, strict=True))
 
 
@@ -107,9 +112,8 @@ def _joined(fields: Sequence[Field]) -> Field:
     """The union of what several tensors of one shape see."""
 
     def join(first: Axis, other: Axis) -> Axis:
-        if first.dim == other.dim and first.count == other.count:
-            seen = first.cells.union(other.cells, first.count)
-            return replace(first, cells=seen, alone=first.alone and other.alone)
+        if (first.dim, first.count, first.apart) == (other.dim, other.count, other.apart):
+            return replace(first, cells=first.cells.union(other.cells, first.count))
         return Axis(first.mixed().cells.union(other.mixed().cells, 1), 1, None)
 
     made = fields[0]
@@ -125,10 +129,11 @@ def _slide(op: Operation, out: Tensor, index: int) -> Field:
     mixed = {-len(found) - 1} if op.name == "convolution" else set()
     if len(op.inputs) > 1:  # a kernel that is itself computed from the picture
         return _mix(op, out, index)
-    return _along(op.inputs[0][1], sliding, out, mixed)
+    return _along(*op.inputs[0], sliding, out, mixed)
 
 
 def _along(
+    x: Tensor,
     field: Field,
     change: Mapping[int, Callable[[Cells], Cells]],
     out: Tensor,
@@ -137,7 +142,7 @@ def _along(
     """Cells along some dimensions become others; a dimension in ``mixed`` becomes one."""
 
     def changed(axis: Axis) -> Axis:
-        if axis.dim in mixed or (axis.dim in change and not axis.alone):
+        if axis.dim in mixed or (axis.dim in change and not axis.alone(x)):
             return axis.mixed()
         if axis.dim is None or axis.dim not in change:
             return axis
@@ -170,7 +175,7 @@ def _resample(op: Operation, out: Tensor, index: int, reach: int | None = None) 
         return lambda cells: cells.gather(taps, m // common, n // common)
 
     dims = range(-rank(op.name), 0)
-    return _along(field, {dim: spread(x.shape[dim], out.shape[dim]) for dim in dims}, out)
+    return _along(x, field, {dim: spread(x.shape[dim], out.shape[dim]) for dim in dims}, out)
 
 
 def _pad(op: Operation, out: Tensor, index: int) -> Field:
@@ -181,7 +186,7 @@ def _pad(op: Operation, out: Tensor, index: int) -> Field:
 
     before = op.args["pad" if "pad" in op.args else "padding"][::2]
     change = {-1 - i: moved(cells) for i, cells in enumerate(before)}
-    return _along(op.inputs[0][1], change, out)
+    return _along(*op.inputs[0], change, out)
 
 
 def _slice(op: Operation, out: Tensor, index: int) -> Field:
@@ -193,7 +198,7 @@ def _slice(op: Operation, out: Tensor, index: int) -> Field:
     def cut(cells: Cells) -> Cells:
         return cells.gather(lambda o: (start + o * step,), step=step)
 
-    return _along(field, {dim: cut}, out)
+    return _along(x, field, {dim: cut}, out)
 
 
 def _split(op: Operation, out: Tensor, index: int) -> Field:
@@ -202,7 +207,7 @@ def _split(op: Operation, out: Tensor, index: int) -> Field:
     sizes = op.args.get("split_sizes") or [op.args["split_size"]] * index
     start = sum(sizes[:index])
     change = {_negative(op.args["dim"], x): lambda cells: cells.gather(lambda o: (start + o,))}
-    return _along(field, change, out)
+    return _along(x, field, change, out)
 
 
 def _reduce(op: Operation, out: Tensor, index: int) -> Field:
@@ -211,7 +216,7 @@ def _reduce(op: Operation, out: Tensor, index: int) -> Field:
     given = op.args.get("dim")
     dims = range(x.dim()) if given is None or given == [] else given
     over = {_negative(d, x) for d in (dims if not isinstance(dims, int) else [dims])}
-    return _dropped(_along(field, {}, out, over), () if op.args.get("keepdim") else over)
+    return _dropped(_along(x, field, {}, out, over), () if op.args.get("keepdim") else over)
 
 
 def _select(op: Operation, out: Tensor, index: int) -> Field:
@@ -222,10 +227,21 @@ def _select(op: Operation, out: Tensor, index: int) -> Field:
     def picked(axis: Axis) -> Axis:
         if axis.dim != dim:
             return axis
-        seen = axis.cells[cell % axis.count] if axis.alone else axis.mixed().cells[0]
+        seen = axis.cells[cell % axis.count] if axis.alone(x) else axis.mixed().cells[0]
         return Axis(Cells((seen,), 0), 1, None)
 
     return _dropped(tuple(map(picked, field)), {dim})
+
+
+def _choose(op: Operation, out: Tensor, index: int) -> Field:
+    """Some indices of one dimension, in any order: ``x[:, channels]``."""
+    x, field = op.inputs[0]
+    if op.name == "index_select":
+        return _along(x, field, {}, out, {_negative(op.args["dim"], x)})
+    chosen = [d for d, indices in enumerate(op.args["indices"]) if indices is not None]
+    if len(chosen) > 1 or out.dim() != x.dim():
+        return _mix(op, out, index)
+    return _along(x, field, {}, out, {d - x.dim() for d in chosen})
 
 
 def _dropped(field: Field, gone: Collection[int]) -> Field:
@@ -239,7 +255,7 @@ def _dropped(field: Field, gone: Collection[int]) -> Field:
 def _softmax(op: Operation, out: Tensor, index: int) -> Field:
     """Each element out of all along one dimension."""
     x, field = op.inputs[0]
-    return _along(field, {}, out, {_negative(op.args["dim"], x)})
+    return _along(x, field, {}, out, {_negative(op.args["dim"], x)})
 
 
 def _product(op: Operation, out: Tensor, index: int) -> Field:
@@ -248,16 +264,16 @@ def _product(op: Operation, out: Tensor, index: int) -> Field:
     fields = []
     for x, field in op.inputs:
         if x is left:
-            fields.append(_along(field, {}, out, {-1}))
+            fields.append(_along(x, field, {}, out, {-1}))
         else:
-            fields.append(_along(field, {}, out, {-2}))
+            fields.append(_along(x, field, {}, out, {-2}))
     return fields[0] if len(fields) == 1 else _mix(op, out, index)
 
 
 def _concatenate(op: Operation, out: Tensor, index: int) -> Field:
     """Maps side by side: over channels each cell sees what it sees in all of them."""
     dim = _negative(op.args["dim"], out)
-    return _joined([_along(field, {}, out, {dim}) for _, field in op.inputs])
+    return _joined([_along(x, field, {}, out, {dim}) for x, field in op.inputs])
 
 
 def _stack(op: Operation, out: Tensor, index: int) -> Field:
@@ -289,15 +305,15 @@ def _view(op: Operation, out: Tensor, index: int) -> Field:
     def viewed(axis: Axis) -> Axis:
         if axis.dim is None:
             return axis
-        before, after = next(g for g in groups if axis.dim + x.dim() in g[0])
-        same = [d for d in after if out.shape[d] == axis.count]
-        merged = [d for d in before if x.shape[d] > 1 and d != axis.dim + x.dim()]
-        if not merged and same and axis.alone:
-            return replace(axis, dim=same[0] - out.dim())
-        whole = [d for d in after if out.shape[d] > 1]
-        if len(whole) > 1:  # cut into pieces: windows, patches
-            return axis.mixed()
-        return replace(axis, dim=(whole or after or [0])[-1] - out.dim(), alone=False)
+        place = axis.dim + x.dim()
+        before, after = next(group for group in groups if place in group[0])
+        apart = axis.apart * math.prod(x.shape[d] for d in before if d > place)
+        inner = 1
+        for d in reversed(after):  # the dimension that holds the cells from first to last
+            if apart % inner == 0 and apart * axis.count <= inner * out.shape[d]:
+                return replace(axis, dim=d - out.dim(), apart=apart // inner)
+            inner *= out.shape[d]
+        return axis.mixed()  # cut into windows or patches
 
     return tuple(map(viewed, field))
 
@@ -334,12 +350,12 @@ def _shuffle(op: Operation, out: Tensor, index: int) -> Field:
     def finer(cells: Cells) -> Cells:
         return cells.gather(lambda o: (o // factor,), every=factor)
 
-    return _along(op.inputs[0][1], {-1: finer, -2: finer}, out)
+    return _along(*op.inputs[0], {-1: finer, -2: finer}, out)
 
 
 def _expand(op: Operation, out: Tensor, index: int) -> Field:
     """Dimensions of size 1 repeated."""
-    return _broadcast(op.inputs[0][1], out)
+    return _broadcast(*op.inputs[0], out)
 
 
 def _negative(dim: int, x: Tensor) -> int:
@@ -373,6 +389,7 @@ RULES: dict[str, Rule] = {
     **_named(_slice, "slice"),
     **_named(_split, "split split_with_sizes"),
     **_named(_select, "select unbind"),
+    **_named(_choose, "index index_select"),
     **_named(_reduce, "mean sum amax amin max min var"),
     **_named(_softmax, "_softmax _log_softmax _safe_softmax"),
     **_named(_product, "mm addmm bmm baddbmm"),

@@ -20,7 +20,7 @@ def arithmetic(op: Operation, out: Tensor) -> str:
     cells that a pooling takes together (``7→1``), a dense layer's features (``25088→4096``).
     """
     x, field = op.inputs[0]
-    axes = [axis.dim for axis in field if axis.dim is not None and axis.alone]
+    axes = [axis.dim for axis in field if axis.dim is not None and axis.alone(x)]
     if found := windows(op.name, op.args):
         if "pool" in op.name:
             found = {d: w for d, w in found.items() if d in axes and (w.kernel, w.stride) != (1, 1)}

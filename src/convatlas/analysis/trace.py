@@ -28,7 +28,7 @@ from convatlas.analysis.receptive_field import Cells
 from convatlas.analysis.shapes import arithmetic
 from convatlas.analysis.table import table
 from convatlas.errors import ConvAtlasError, ShapeError
-from convatlas.nets.sizes import output_sizes
+from convatlas.nets.sizes import on_meta, output_sizes
 
 
 @dataclass(frozen=True)
@@ -140,15 +140,14 @@ def trace(net: nn.Module, shape: tuple[int, ...], batch: int = 1) -> Trace:
     """
     if min((batch, *shape), default=0) < 1:
         raise ShapeError(f"cannot trace {_times((batch, *shape))}: every size must be at least 1")
-    tensors = {**dict(net.named_parameters()), **dict(net.named_buffers())}
-    dtype = next((t.dtype for t in tensors.values() if t.is_floating_point()), torch.float32)
-    stand_ins = {name: tensor.detach().to("meta") for name, tensor in tensors.items()}
+    stand_ins = on_meta(net)
+    dtype = next((t.dtype for t in stand_ins.values() if t.is_floating_point()), torch.float32)
     walk = _Walk(net, {name: stand_ins[name] for name, _ in net.named_parameters()})
     x = torch.empty((batch, *shape), dtype=dtype, device="meta")
     walk.know(x, tuple(Axis(Cells(), n, i - len(shape) + 1) for i, n in enumerate(shape[1:])))
     with torch.no_grad(), _evaluating(net), walk.watching():
         try:
-            torch.func.functional_call(net, stand_ins, (x,))
+            torch.func.functional_call(net, stand_ins, (x,), tie_weights=False)
         except ConvAtlasError:
             raise
         except (RuntimeError, ValueError, TypeError) as error:

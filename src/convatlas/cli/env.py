@@ -6,6 +6,18 @@ from typing import Any
 
 from convatlas.cli.screen import console, print_json
 
+_LIBRARIES = (
+    "convatlas",
+    "torch",
+    "numpy",
+    "pillow",
+    "safetensors",
+    "tyro",
+    "rich",
+    "scikit-learn",
+    "matplotlib",
+)
+
 
 def env(json: bool = False) -> None:
     """Print versions, processor, threads, devices and the cache's place, for a bug report.
@@ -35,22 +47,11 @@ def describe() -> dict[str, Any]:
     from convatlas.files import cache_dir
     from convatlas.train.record import machine
 
-    names = [
-        "convatlas",
-        "torch",
-        "numpy",
-        "pillow",
-        "safetensors",
-        "tyro",
-        "rich",
-        "scikit-learn",
-        "matplotlib",
-    ]
     here = machine()
     return {
         "system": here["system"],
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in names},
+        "versions": {name: version(name) for name in _LIBRARIES},
         "processor": here["processor"],
         "features": processor_features(),
         "kernels": here["capability"],

@@ -13,7 +13,9 @@ _WHOLE = 1000  # columns: no table of ours is as wide
 
 def console() -> Console:
     """Standard output as rich writes to it."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE)
+    width = None if sys.stdout.isatty() else _WHOLE
+    # names of classes and files are printed as they are, whatever brackets and colons they have
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def print_json(value: Any) -> None:

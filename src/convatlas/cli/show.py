@@ -8,6 +8,7 @@ import tyro
 
 from convatlas.cli.arguments import read_options, read_shape
 from convatlas.cli.screen import console, print_json
+from convatlas.nets.catalog import find
 
 
 def show(
@@ -31,22 +32,23 @@ def show(
         set: an option of the network's family, norm=group say; may be repeated.
         json: print JSON.
     """
-    import torch
-
-    from convatlas.analysis.trace import trace
-    from convatlas.nets.build import build
-    from convatlas.nets.catalog import find
-
     row = find(net)
     shape = read_shape(input) if input else (row.in_channels, row.input_size, row.input_size)
     channels, height, width = shape
+    options = read_options(set)
+
+    import torch  # here, since what is mistyped is said at once
+
+    from convatlas.analysis.trace import trace
+    from convatlas.nets.build import build
+
     with torch.device("meta"):
         built = build(
             net,
             num_classes=classes,
             in_channels=channels,
             input_size=height if height == width else None,
-            **read_options(set),
+            **options,
         )
     found = trace(built, shape)
     if json:

@@ -27,17 +27,34 @@ if TYPE_CHECKING:
 _LARGEST = 1024  # the widest side that a search for the smallest one tries
 
 
+def on_meta(module: nn.Module) -> dict[str, Tensor]:
+    """Stand-ins for the parameters and buffers of ``module`` on the meta device, by name.
+
+    They are for ``torch.func.functional_call(…, tie_weights=False)``. A tensor that two parts
+    share has one stand-in under both names; a part that stands in two places is named once, since
+    torch forgets the real weights of one that is swapped twice.
+    """
+    made: dict[int, Tensor] = {}
+    names: dict[str, Tensor] = {}
+    for place, part in module.named_modules():
+        own = (*part._parameters.items(), *part._buffers.items())
+        for name, tensor in own:
+            if tensor is not None:
+                stand_in = made.setdefault(id(tensor), tensor.detach().to("meta"))
+                names[f"{place}.{name}" if place else name] = stand_in
+    return names
+
+
 def meta_call(module: nn.Module, shape: tuple[int, ...]) -> Any:
     """What ``module`` returns for a batch of ``shape``, on the meta device.
 
     The module is left as it was: weights, moving averages and the random state are not touched.
     """
-    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    stand_ins = {name: tensor.detach().to("meta") for name, tensor in tensors.items()}
-    dtype = next((t.dtype for t in tensors.values() if t.is_floating_point()), torch.float32)
+    stand_ins = on_meta(module)
+    dtype = next((t.dtype for t in stand_ins.values() if t.is_floating_point()), torch.float32)
     with torch.no_grad():
         x = torch.empty(shape, dtype=dtype, device="meta")
-        return torch.func.functional_call(module, stand_ins, (x,))
+        return torch.func.functional_call(module, stand_ins, (x,), tie_weights=False)
 
 
 def output_sizes(layer: nn.Module, sides: tuple[int, ...]) -> tuple[Size, ...] | None:
@@ -168,6 +185,11 @@ def explain(net: Net, x: Tensor, error: Exception) -> Exception:
         return ShapeError(
             f"{who} was built for {net.input_size}×{net.input_size} and cannot take "
             f"{height}×{width}: {misfit}; {remedy}"
+        )
+    if len(x) == 1 and net.training and isinstance(error, ValueError):  # two of them fit
+        return ShapeError(
+            f"{who} in training cannot take a single {height}×{width} picture: batch normalisation "
+            "has nothing to average over; give it two or more, or a larger one"
         )
     return error
 
