@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import safetensors
@@ -72,21 +73,37 @@ class Classifier:
         """Logits ``(N, K)``, float32 on the CPU, of uint8 pictures ``(N, C, h, w)``.
 
         The network is in evaluation mode meanwhile; afterwards it is as it was.
+
+        Raises:
+            ModelError: the network answers with something else.
+            ShapeError: the pictures' channels are not the network's.
         """
         device = next((p.device for p in self.net.parameters()), torch.device("cpu"))
-        training = self.net.training
+        modes = [(module, module.training) for module in self.net.modules()]
         self.net.eval()
         try:
             answers = [
-                self.net(self._input(batch.to(device))).float().cpu()
+                self._answer(batch.to(device)).float().cpu()
                 for batch in torch.split(pixels, batch_size)
             ]
         finally:
-            self.net.train(training)
+            for module, training in modes:
+                module.training = training
         return torch.cat(answers) if answers else torch.empty(0, len(self.classes))
 
-    def _input(self, pixels: Tensor) -> Tensor:
-        return self.preprocess(pixels).contiguous(memory_format=torch.channels_last)
+    def _answer(self, pixels: Tensor) -> Tensor:
+        inputs = self.preprocess(pixels)
+        if isinstance(self.net, Net):  # the faster layout; another's `view` may not take it
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        outputs = self.net(inputs)
+        wanted = (len(pixels), len(self.classes))
+        if isinstance(outputs, Tensor) and outputs.shape == wanted:
+            return outputs
+        found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise ModelError(
+            f"the network answers {wanted[0]} pictures with {found}, but one logit for each of "
+            f"{wanted[1]} classes makes {wanted}: build it with num_classes={wanted[1]}"
+        )
 
     def predict(self, pictures: Iterable[Picture], batch_size: int = 64) -> list[Prediction]:
         """One answer a picture, in order.
@@ -132,7 +149,11 @@ class Classifier:
             "classes": list(self.classes),
             "card": self.card,
         }
-        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        # copies, because safetensors takes neither other layouts nor weights that two layers share
+        plain = {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in tensors.items()
+        }
         blob = safetensors.torch.save(plain, {_HEADER: json.dumps(header)})
         files.write_bytes(Path(path), blob)
         return Path(path)
@@ -155,7 +176,7 @@ class Classifier:
         try:
             net.load_state_dict(safetensors.torch.load_file(path))
         except RuntimeError as error:
-            reason = " ".join(str(error).split())
+            reason = shorten(str(error), 300, placeholder=" …")
             raise ModelError(f"{path} does not fit the network: {reason}") from None
         return cls(
             net.eval(),
@@ -184,11 +205,14 @@ def _read_header(path: Path) -> dict[str, Any]:
             f"{path} holds tensors but no ConvAtlas header: it is not a model saved here, "
             "but `load_weights` may read it into a network"
         )
-    header: dict[str, Any] = json.loads(metadata[_HEADER])
-    if header["format"] != _FORMAT:
+    try:
+        header: dict[str, Any] = json.loads(metadata[_HEADER])
+        found = header["format"]
+    except (ValueError, TypeError, KeyError):
+        raise ModelError(f"{path} has a header that cannot be read: copy it again") from None
+    if found != _FORMAT:
         raise ModelError(
-            f"{path} has header format {header['format']}, and this version reads {_FORMAT}: "
-            "update convatlas"
+            f"{path} has header format {found}, and this version reads {_FORMAT}: update convatlas"
         )
     return header
 

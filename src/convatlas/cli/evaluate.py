@@ -41,20 +41,25 @@ def evaluate(
     from convatlas.evaluate import evaluate as score
 
     classifier = Classifier.load(model)
-    pictures = sources.load(data, data_dir=data_dir, side=classifier.preprocess.size)
+    pictures = sources.load(data, data_dir=data_dir, side=classifier.preprocess.resize)
     report = score(classifier, pictures.test)
     drawn = out or (model / "plots" if model.is_dir() else model.parent) / "confusion.png"
-    plots.confusion_matrix(drawn, report.confusion, classifier.classes)
     if json:
         print_json(report.to_dict() | {"picture": str(drawn)})
-        return
+    else:
+        _print(report, data)
+    plots.confusion_matrix(drawn, report.confusion, classifier.classes)
+    if not json:
+        console().print(f"confusion matrix drawn in {drawn}")
+
+
+def _print(report: Report, data: str) -> None:
     say = console().print
     say(_scores(report))
     if len(report.classes) <= _WIDEST:
         say(_confusion(report))
     five = "" if report.top5 is None else f", top-5 {report.top5:.2%}"
     say(f"{report.n:,} test pictures of {data}: top-1 {report.top1:.2%}{five}")
-    say(f"confusion matrix drawn in {drawn}")
 
 
 def _scores(report: Report) -> Table:

@@ -39,7 +39,7 @@ def predict(
     say = console().print
     for answer in answers:
         named = ", ".join(f"{name} {p:.1%}" for name, p in answer.top[: max(top, 1)])
-        say(f"{answer.picture}: {named}", markup=False)
+        say(f"{answer.picture}: {named}")
 
 
 def _expand(pattern: str) -> list[Path]:
@@ -53,13 +53,11 @@ def _expand(pattern: str) -> list[Path]:
     from convatlas.data import pictures_in
 
     path = Path(pattern).expanduser()
-    if path.is_dir():
-        found = pictures_in(path)
-    elif path.exists():
-        found = [path]
-    else:
-        matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 (a pattern may be absolute)
-        found = [Path(name) for name in sorted(matches)]
+    matches = [path]
+    if not path.exists():
+        names = glob.glob(str(path), recursive=True)  # noqa: PTH207 (a pattern may be absolute)
+        matches = [Path(name) for name in sorted(names)]
+    found = [p for match in matches for p in (pictures_in(match) if match.is_dir() else [match])]
     if not found:
         raise DataError(f"no pictures at {pattern}: give image files, a folder or a pattern")
     return found

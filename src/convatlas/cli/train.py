@@ -34,7 +34,7 @@ def train(
         epochs: passes over the training pictures, in place of the recipe's.
         batch_size: pictures a step, in place of the recipe's.
         lr: learning rate, in place of the recipe's.
-        size: side of the network's input, in place of the recipe's.
+        size: side in pixels of the network's input, in place of the recipe's.
         seed: of weights, order and augmentation.
         set: an option of the network's family, norm=group say; may be repeated.
         out: the run folder; a new one under runs/ by default.

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from convatlas.evaluate.report import ClassScore, Report, evaluate, score
+from convatlas.evaluate.report import ClassScore, Report, evaluate, place_classes, score
 
-__all__ = ["ClassScore", "Report", "evaluate", "score"]
+__all__ = ["ClassScore", "Report", "evaluate", "place_classes", "score"]

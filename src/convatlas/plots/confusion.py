@@ -38,5 +38,5 @@ def confusion_matrix(path: Path, counts: NDArray[np.int64], classes: Sequence[st
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 shade = "white" if share[row, column] > 0.5 else "black"
-                axes.text(column, row, str(count), ha="center", va="center", color=shade, fontsize=8)
+                axes.text(column, row, str(count), ha="center", va="center", c=shade, fontsize=8)
     return save(figure, path)

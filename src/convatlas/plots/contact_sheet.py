@@ -33,7 +33,7 @@ def contact_sheet(
     from matplotlib.figure import Figure
 
     columns = min(columns, max(len(pictures), 1))
-    rows = -(-len(pictures) // columns)
+    rows = max(-(-len(pictures) // columns), 1)
     figure = Figure(figsize=(1.5 * columns, 1.85 * rows + 0.5), layout="constrained")
     figure.suptitle(title)
     cells = figure.subplots(rows, columns, squeeze=False).flat

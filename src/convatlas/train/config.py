@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -69,9 +70,9 @@ class Config:
             self._check("size", self.size in ("own", "paper"), "pixels, 'own' or 'paper'")
         else:
             self._check("size", self.size >= 1, "at least 1 pixel")
-        self._check("lr", self.lr > 0, "above 0")
+        self._check("lr", 0 < self.lr < math.inf, "above 0 and finite")
         self._check("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
-        self._check("weight_decay", self.weight_decay >= 0, "at least 0")
+        self._check("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0 and finite")
         self._check("warmup", 0 <= self.warmup <= 1, "from 0 to 1")
         self._check("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1")
         self._check("seed", 0 <= self.seed < 2**63, "from 0 to 2⁶³ − 1")

@@ -31,7 +31,9 @@ class Display:
     """
 
     def __init__(self, epochs: int, steps: int, quiet: bool = False) -> None:
-        self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self.console = Console(
+            quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True
+        )
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(),
@@ -63,11 +65,11 @@ class Display:
         self, name: str, data: Dataset, preprocess: Preprocess, config: Config, engine: Engine
     ) -> None:
         """Say what is going to be trained, on what, and how."""
-        side, own = preprocess.size, data.train.images.shape[-1]
-        enlarged = "" if side == own else f", resized to {side}×{side}"
+        side, own = preprocess.size, "×".join(map(str, data.train.images.shape[2:]))
+        resized = "" if own == f"{side}×{side}" else f", resized to {side}×{side}"
         self.say(
             f"{name} on {data.name}: {len(data.train):,} training and {len(data.test):,} test "
-            f"pictures of {own}×{own}{enlarged}, {len(data.train.classes)} classes"
+            f"pictures of {own}{resized}, {len(data.train.classes)} classes"
         )
         tried = ", ".join(f"{pair} {speed:,.0f}" for pair, speed in engine.trial.items())
         self.say(
@@ -78,7 +80,7 @@ class Display:
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self.console.print(line, markup=False)
+        self.console.print(line)
 
     def step(self, epoch: int, tally: Tally) -> None:
         """One step further."""

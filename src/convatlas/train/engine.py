@@ -22,9 +22,11 @@ from convatlas.train.loss import loss_of
 from convatlas.train.optim import make_optimizer
 
 _SECONDS = 2.0  # what a trial may cost
-_STEPS = 3  # timed steps of each candidate; the quickest counts
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-_FORMATS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
+_STEPS = 5  # timed steps of each candidate after a first small one
+_FIRST = 4  # pictures in that first step
+# the likelier winner first: of a network too slow for more, only it is tried
+_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+_FORMATS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,16 @@ class Engine:
 def choose(net: nn.Module, pixels: Tensor, labels: Tensor, config: Config) -> Engine:
     """The fastest engine that the configuration allows, by a trial of at most two seconds.
 
-    The network, its moving averages and the random state are left as they were.
+    A single step that takes longer is finished, and what the network cannot compute in (a `view`
+    of a channels-last map, say) is left out. The network, its moving averages and the random
+    state stay as they were.
 
     Args:
         net: the network, on its device.
         pixels, labels: one batch as training will see it, ``(N, C, H, W)`` and ``(N,)``.
         config: fixes precision or layout where it does not say ``"auto"``.
     """
-    precisions = ["float32", "bfloat16"] if config.precision == "auto" else [config.precision]
+    precisions = list(_DTYPES) if config.precision == "auto" else [config.precision]
     if config.precision == "auto" and not _bfloat16_pays(pixels.device):
         precisions = ["float32"]
     layouts = list(_FORMATS) if config.layout == "auto" else [config.layout]
@@ -80,25 +84,43 @@ def choose(net: nn.Module, pixels: Tensor, labels: Tensor, config: Config) -> En
 def _fastest(
     candidates: list[Engine], net: nn.Module, pixels: Tensor, labels: Tensor, config: Config
 ) -> Engine:
-    started = time.perf_counter()
-    share = _SECONDS / len(candidates)
+    end = time.perf_counter() + _SECONDS
     trial: dict[str, float] = {}
     devices = [] if pixels.device.type == "cpu" else [pixels.device]
     with torch.random.fork_rng(devices, device_type=pixels.device.type):
-        for number, engine in enumerate(candidates, start=1):
+        for waiting, engine in zip(range(len(candidates), 0, -1), candidates, strict=True):
+            left = end - time.perf_counter()
+            if trial and left <= 0:
+                break
             step = _stepper(engine, copy.deepcopy(net), labels, config)
-            batch = 4  # a first step warms up and tells how many pictures the time allows
-            spent = min(step(pixels[:batch]) for _ in range(2))
-            fit = batch * share / (spent * (_STEPS + 2))
-            batch = max(batch, min(len(pixels), int(fit)))
-            quickest = step(pixels[:batch])
-            for _ in range(_STEPS):
-                if time.perf_counter() - started > share * number:
-                    break
-                quickest = min(quickest, step(pixels[:batch]))
-            trial[str(engine)] = round(batch / quickest, 1)
-    winner = max(candidates, key=lambda engine: trial[str(engine)])
+            try:
+                speed = _speed(step, pixels, time.perf_counter() + left / waiting)
+            except RuntimeError:
+                if waiting == 1 and not trial:  # it is not the engine that is wrong
+                    raise
+            else:
+                trial[str(engine)] = round(speed, 1)
+    tried = [engine for engine in candidates if str(engine) in trial]
+    winner = max(tried, key=lambda engine: trial[str(engine)])
     return Engine(winner.precision, winner.layout, trial)
+
+
+def _speed(step: Callable[[Tensor], float], pixels: Tensor, deadline: float) -> float:
+    """Pictures a second in the quickest of a few steps before ``deadline``, the first excepted.
+
+    Each step takes as many pictures as the time that is left allows.
+    """
+    batch = min(_FIRST, len(pixels))
+    seconds = step(pixels[:batch])
+    speed = batch / seconds
+    for waiting in range(_STEPS, 0, -1):
+        left = deadline - time.perf_counter()
+        if left < seconds:
+            break
+        batch = max(batch, min(len(pixels), int(speed * left / waiting)))
+        seconds = step(pixels[:batch])
+        speed = max(speed, batch / seconds)
+    return speed
 
 
 def _stepper(

@@ -15,16 +15,15 @@ from torch import nn
 from convatlas import data as sources
 from convatlas.classifier import Classifier
 from convatlas.data import Dataset, ImageSet, Preprocess
-from convatlas.errors import ConfigError, StorageError, TrainingError
-from convatlas.evaluate import Report, evaluate
-from convatlas.nets import parts, sizes
+from convatlas.errors import StorageError, TrainingError
+from convatlas.evaluate import Report, evaluate, place_classes
+from convatlas.nets.parts import Net, init_xavier
 from convatlas.train import record
 from convatlas.train.config import Config
 from convatlas.train.display import Display
 from convatlas.train.engine import Engine, choose
 from convatlas.train.folder import RunFolder
 from convatlas.train.loop import Loop
-from convatlas.train.loss import logits_of
 from convatlas.train.optim import best_device
 from convatlas.train.recipes import recipe as find_recipe
 from convatlas.train.size import input_side
@@ -85,8 +84,8 @@ def fit(
         changes: settings in place of the recipe's (``epochs=3``, ``lr=0.05``, …).
 
     Raises:
-        ConfigError: a setting that cannot be, or a network whose classes or channels are not the
-            data's.
+        ConfigError: a setting that cannot be.
+        ModelError, ShapeError: a network whose classes or channels are not the data's.
         TrainingError: the loss is no longer a number; the last good model is kept.
         StorageError: the model could not be written; the message says where it is instead.
     """
@@ -94,21 +93,24 @@ def fit(
     config = find_recipe(recipe) if isinstance(recipe, str) else recipe
     config = replace(config, **changes)
     if isinstance(data, str):
-        side = getattr(net, "input_size", None)
+        usual = net.input_size if isinstance(net, Net) else None
+        wanted = config.size if isinstance(config.size, int) else usual
         where = None if data_dir is None else Path(data_dir)
-        data = sources.load(data, data_dir=where, side=side)
-    _, channels, _, own = data.train.images.shape
-    side = input_side(net, channels, own, config)
-    _check_outputs(net, data, side)
-    name = getattr(net, "name", "") or type(net).__name__
+        data = sources.load(data, data_dir=where, side=wanted)
+    _, channels, height, width = data.train.images.shape
+    side = input_side(net, channels, min(height, width), config)
+    preprocess = Preprocess.measure(data.train.images, side)
+    device = best_device()
+    classifier = Classifier(net.to(device), preprocess, data.train.classes)
+    # what does not fit is refused here, and not after an epoch
+    classifier.logits(data.train.images[:2])
+    place_classes(data.test.classes, data.train.classes)
+    name = (net.name if isinstance(net, Net) else "") or type(net).__name__
     folder = RunFolder(Path(out)) if out is not None else RunFolder.fresh(name, data.name)
 
     torch.manual_seed(config.seed)
     if config.init == "xavier":
-        net.apply(parts.init_xavier)
-    device = best_device()
-    preprocess = Preprocess.measure(data.train.images, side)
-    classifier = Classifier(net.to(device), preprocess, data.train.classes)
+        net.apply(init_xavier)
     first = slice(config.batch_size)
     sample = preprocess(data.train.images[first].to(device))
     engine = choose(net, sample, data.train.labels[first].to(device), config)
@@ -130,8 +132,8 @@ def fit(
         finally:
             if run.history:
                 folder.draw_curves(run.history, f"{name} on {data.name}")
-    folder.describe(description | {"result": run.result()})
     _store(folder, classifier)
+    folder.describe(description | {"result": run.result()})
     return run
 
 
@@ -163,18 +165,6 @@ def _learn(
         display.epoch(row)
         run.classifier.card |= {"epochs": epoch, "test_accuracy": report.top1}
         folder.keep(run.classifier)
-
-
-def _check_outputs(net: nn.Module, data: Dataset, side: int) -> None:
-    """A network whose logits or channels are not the data's is refused before the first step."""
-    _, channels, _, _ = data.train.images.shape
-    outputs = logits_of(sizes.meta_call(net, (2, channels, side, side)))
-    given, wanted = outputs.shape[-1], len(data.train.classes)
-    if outputs.dim() != 2 or given != wanted:
-        raise ConfigError(
-            f"the network gives {'×'.join(map(str, outputs.shape[1:]))} logits and {data.name} has "
-            f"{wanted} classes: build it with num_classes={wanted}"
-        )
 
 
 def _store(folder: RunFolder, classifier: Classifier) -> None:

@@ -56,13 +56,13 @@ class Loop:
         config: Config,
         engine: Engine,
     ) -> None:
+        self.optimizer = make_optimizer(net, config)
         self.device = next(net.parameters()).device
         self.net, self.preprocess, self.config, self.engine = net, preprocess, config, engine
         self.pixels, self.labels = images.images.to(self.device), images.labels.to(self.device)
         # the last, smaller batch is dropped: its batch statistics are the noisiest of the epoch
         self.batch_size = min(config.batch_size, len(images))
         self.steps_per_epoch = len(images) // self.batch_size
-        self.optimizer = make_optimizer(net, config)
         self.schedule = make_schedule(self.optimizer, config, config.epochs * self.steps_per_epoch)
         self.order = torch.Generator().manual_seed(config.seed)
         self.noise = torch.Generator(self.device).manual_seed(config.seed)

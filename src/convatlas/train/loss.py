@@ -7,27 +7,39 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from convatlas.errors import ConfigError
+
 
 def logits_of(outputs: Any) -> Tensor:
-    """The main logits ``(N, K)`` of a network's outputs, named or plain."""
-    logits: Tensor = outputs if isinstance(outputs, Tensor) else outputs.logits
+    """The main logits ``(N, K)`` of a network's outputs, named or plain.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    logits = outputs if isinstance(outputs, Tensor) else getattr(outputs, "logits", None)
+    if not isinstance(logits, Tensor):
+        raise ConfigError(
+            f"the network returns {type(outputs).__name__}, but logits (N, K) were expected, or "
+            "named fields with one called logits"
+        )
     return logits
 
 
 def loss_of(net: nn.Module, outputs: Any, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy in nats; auxiliary heads count ``net.aux_weight`` each.
+    """Mean cross-entropy in nats; auxiliary heads count ``net.aux_weight`` each, if it has one.
 
     Args:
         net: the network that answered.
-        outputs: logits ``(N, K)``, or named fields ``logits`` and auxiliary ones.
+        outputs: logits ``(N, K)``, or a named tuple of ``logits`` and those of auxiliary heads.
         labels: classes ``(N,)``.
         smoothing: share of each label that is spread over all classes.
     """
     loss = F.cross_entropy(logits_of(outputs).float(), labels, label_smoothing=smoothing)
-    if isinstance(outputs, Tensor):
+    weight = getattr(net, "aux_weight", None)
+    if isinstance(outputs, Tensor) or weight is None:
         return loss
     for name, aux in outputs._asdict().items():
         if name != "logits":
             part = F.cross_entropy(aux.float(), labels, label_smoothing=smoothing)
-            loss = loss + float(net.aux_weight) * part  # type: ignore[arg-type]
+            loss = loss + weight * part
     return loss

@@ -7,12 +7,21 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from convatlas.errors import ConfigError
 from convatlas.train.config import Config
 
 
 def make_optimizer(net: nn.Module, config: Config) -> Optimizer:
-    """The configured optimiser over the network's parameters, fused where the device has it."""
+    """The configured optimiser over the network's parameters, fused where the device has it.
+
+    Raises:
+        ConfigError: no parameter asks for a gradient.
+    """
     trained = [p for p in net.parameters() if p.requires_grad]
+    if not trained:
+        raise ConfigError(
+            f"{type(net).__name__} has nothing to train: no parameter needs a gradient"
+        )
     matrices = [p for p in trained if config.decay_everything or p.dim() > 1]
     rest = [p for p in trained if not config.decay_everything and p.dim() <= 1]
     groups = [
@@ -43,5 +52,5 @@ def make_schedule(optimizer: Optimizer, config: Config, steps: int) -> LambdaLR:
 
 def best_device() -> torch.device:
     """The accelerator that PyTorch finds, else the CPU."""
-    found = torch.accelerator.current_accelerator(check_available=True)
-    return torch.device("cpu") if found is None else found
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return found or torch.device("cpu")

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from convatlas.data import Dataset, Preprocess
+from convatlas.nets.parts import Net
 from convatlas.train.config import Config
 from convatlas.train.engine import Engine
 
@@ -29,7 +30,7 @@ def describe(
 ) -> dict[str, Any]:
     """What is known of a run before its first step, as plain JSON types."""
     return {
-        "net": {"name": name, "options": getattr(net, "options", {})},
+        "net": {"name": name, "options": net.options if isinstance(net, Net) else {}},
         "data": {
             "name": data.name,
             "classes": list(data.train.classes),

@@ -11,6 +11,7 @@ from convatlas.data import Dataset
 from convatlas.errors import ShapeError
 from convatlas.nets import sizes
 from convatlas.nets.build import build
+from convatlas.nets.catalog import find
 from convatlas.nets.parts import Net
 from convatlas.train.config import Config
 
@@ -19,23 +20,20 @@ def input_side(net: nn.Module, channels: int, own: int, config: Config) -> int:
     """The side of a given network's input, in pixels.
 
     ``"own"`` falls back on the one side that a dense head takes; a network that is not of the
-    atlas has no paper's side, so ``"paper"`` is its pictures' own.
+    atlas has no paper's side, so it gets its pictures' own.
 
     Args:
         net: the network that is to be trained.
         channels, own: channels and side of the pictures.
         config: whose ``size`` decides.
     """
-    built_for: int = getattr(net, "input_size", own)
     if isinstance(config.size, int):
         return config.size
-    if config.size == "paper":
-        return built_for
-    try:
-        sizes.meta_call(net, (2, channels, own, own))
-    except (RuntimeError, ValueError):
-        return built_for
-    return own
+    if not isinstance(net, Net):
+        return own
+    if config.size == "own" and _survives(net, channels, own):
+        return own
+    return net.input_size
 
 
 def build_for(name: str, data: Dataset, config: Config, **options: Any) -> Net:
@@ -52,20 +50,38 @@ def build_for(name: str, data: Dataset, config: Config, **options: Any) -> Net:
     Raises:
         UnknownNameError, ConfigError, ShapeError: as `build`.
     """
-    _, channels, _, own = data.train.images.shape
+    _, channels, height, width = data.train.images.shape
     fitting = {"num_classes": len(data.train.classes), "in_channels": channels, **options}
-    with torch.device("meta"):
-        draft = build(name, **fitting)
-    side = draft.input_size
+    side = find(name).input_size
     if isinstance(config.size, int):
         side = config.size
     elif config.size == "own":
-        side = max(own, _smallest_side(draft))
-    return build(name, input_size=side, **fitting)
+        side = _smallest_side(name, min(height, width), fitting)
+    return build(name, **{"input_size": side, **fitting})
 
 
-def _smallest_side(net: Net) -> int:
+def _smallest_side(name: str, own: int, fitting: dict[str, Any]) -> int:
+    """By bisection between the pictures' side and the paper's, where the network is at home.
+
+    Each try builds the network anew, because a dense head is made for one side.
+    """
+    too_small, enough = own - 1, max(own, find(name).input_size)
+    side = own
+    while enough - too_small > 1:
+        try:
+            with torch.device("meta"):
+                draft = build(name, **{"input_size": side, **fitting})
+            fits = _survives(draft, draft.in_channels, side)
+        except ShapeError:
+            fits = False
+        too_small, enough = (too_small, side) if fits else (side, enough)
+        side = (too_small + enough) // 2
+    return enough
+
+
+def _survives(net: Net, channels: int, side: int) -> bool:
     try:
-        return sizes.smallest_side(net, net.in_channels)
-    except ShapeError:  # a dense head takes one side only, but can be built for another
-        return sizes.smallest_side(nn.Sequential(net.stem, net.stages), net.in_channels)
+        sizes.meta_call(net, (2, channels, side, side))
+    except (RuntimeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from convatlas.errors import ConfigError
+from convatlas.train import Config
+from convatlas.train.optim import best_device, make_optimizer, make_schedule
+
+
+def net() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.GroupNorm(1, 2), nn.Flatten(), nn.Linear(8, 3)
+    )
+
+
+def decay_of(net: nn.Module, config: Config) -> dict[str, float]:
+    names = {id(p): name for name, p in net.named_parameters()}
+    groups = make_optimizer(net, config).param_groups
+    found = [(names[id(p)], group["weight_decay"]) for group in groups for p in group["params"]]
+    assert len(found) == len(dict(found))  # no parameter twice
+    return dict(found)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_matrices_and_kernels_decay_and_nothing_else(optimizer: str) -> None:
+    made = net()
+    decayed = decay_of(made, Config(optimizer=optimizer, weight_decay=0.01))
+    assert decayed == {
+        name: 0.01 if name in ("0.weight", "4.weight") else 0.0
+        for name, _ in made.named_parameters()
+    }
+
+
+def test_everything_decays_where_asked() -> None:
+    assert set(decay_of(net(), Config(decay_everything=True, weight_decay=0.3)).values()) == {0.3}
+
+
+def test_frozen_weights_are_left_out() -> None:
+    made = net()
+    made[0].requires_grad_(False)
+    assert set(decay_of(made, Config())) == {
+        name for name, _ in made.named_parameters() if not name.startswith("0.")
+    }
+
+
+@pytest.mark.parametrize("module", [nn.Flatten(), nn.Linear(1, 1).requires_grad_(False)])
+def test_nothing_to_train_is_said(module: nn.Module) -> None:
+    with pytest.raises(ConfigError, match=f"{type(module).__name__} has nothing to train"):
+        make_optimizer(module, Config())
+
+
+def test_momentum_zero_is_plain_sgd() -> None:
+    """Torch refuses Nesterov without momentum; the step is the gradient times the rate."""
+    made = nn.Linear(2, 1, bias=False)
+    before = made.weight.detach().clone()
+    optimizer = make_optimizer(made, Config(momentum=0.0, lr=0.5, weight_decay=0.0))
+    made(torch.tensor([[1.0, 2.0]])).sum().backward()
+    optimizer.step()
+    torch.testing.assert_close(made.weight, before - 0.5 * torch.tensor([[1.0, 2.0]]))
+
+
+def rates(config: Config, steps: int) -> list[float]:
+    optimizer = make_optimizer(nn.Linear(1, 1), config)
+    schedule = make_schedule(optimizer, config, steps)
+    found = []
+    for _ in range(steps):
+        found.append(optimizer.param_groups[0]["lr"])
+        assert {group["lr"] for group in optimizer.param_groups} == {found[-1]}
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]["lr"] == (config.lr if config.schedule == "constant" else 0)
+    return found
+
+
+def test_constant() -> None:
+    assert rates(Config(schedule="constant", lr=0.3), 5) == [0.3] * 5
+
+
+def test_one_cycle_is_two_straight_lines() -> None:
+    """A fifth of ten steps up to the highest rate, then down to zero after the last step."""
+    found = rates(Config(lr=0.8, warmup=0.2), 10)
+    up, down = [0.4, 0.8], [0.8 * (10 - step) / 8 for step in range(2, 10)]
+    assert found == pytest.approx(up + down, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("warmup", "expected"),
+    [(0.0, [1, 3 / 4, 2 / 4, 1 / 4]), (1.0, [1 / 4, 2 / 4, 3 / 4, 1])],
+)
+def test_one_cycle_with_one_line_only(warmup: float, expected: list[float]) -> None:
+    assert rates(Config(lr=1.0, warmup=warmup), 4) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_run_of_one_step_learns() -> None:
+    assert rates(Config(lr=1.0), 1) == [1.0]
+
+
+def test_the_best_device_computes() -> None:
+    assert torch.ones(2, device=best_device()).sum().item() == 2
