@@ -11,6 +11,7 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convatlas.analysis.trace import ReceptiveField, trace
@@ -94,6 +95,16 @@ class Chosen(nn.Module):
         return x[:, [3, 0, 2, 2]].index_select(1, torch.tensor([0, 1, 1, 2]))
 
 
+class Written(nn.Module):
+    """Maps written into a blank one, and added to a part of it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.zeros_like(x)
+        y[:, 1:3] = F.avg_pool2d(x[:, :2], 3, 1, 1)
+        y[:, :2] += x[:, 2:]
+        return y
+
+
 def conv(kernel: int, stride: int = 1, **more: object) -> nn.Conv2d:
     more = {"padding": kernel // 2, **more}
     return nn.Conv2d(4, 4, kernel, stride, **more)
@@ -134,6 +145,7 @@ SMALL = {
     "same": (nn.Sequential(conv(4, padding="same", dilation=2), conv(3, padding="valid")), 9, 1),
     "adaptive": (nn.Sequential(conv(3), nn.AdaptiveAvgPool2d(8)), 10, 8),
     "shuffled": (nn.Sequential(conv(3, 2), nn.PixelShuffle(2)), 3, 1),
+    "written into": (nn.Sequential(conv(3), Written(), conv(3)), 7, 1),
     "chosen channels": (nn.Sequential(Chosen(), conv(3, 2)), 3, 2),
     "permuted": (
         nn.Sequential(nn.Flatten(2), nn.Unflatten(2, (64, 64)), conv(3, 2), nn.ChannelShuffle(2)),

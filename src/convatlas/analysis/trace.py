@@ -23,8 +23,9 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convatlas.analysis import cost
-from convatlas.analysis.fields import Axis, Field, Operation
+from convatlas.analysis.fields import Axis, Field, Operation, broadcast, joined
 from convatlas.analysis.receptive_field import Cells
+from convatlas.analysis.rules import BLANK, carried
 from convatlas.analysis.shapes import arithmetic
 from convatlas.analysis.table import table
 from convatlas.errors import ConvAtlasError, ShapeError
@@ -234,7 +235,8 @@ class _Walk:
     def is_layer(self, module: nn.Module) -> bool:
         """Has no parts; a network of functions alone is no layer, but is shown by function."""
         own = type(module).__module__.startswith("torch.nn.")
-        return not any(module.children()) and (module is not self.net or own)
+        empty = isinstance(module, nn.Sequential)  # a room in which there is nothing
+        return not any(module.children()) and not empty and (module is not self.net or own)
 
     def begin(self, kind: str) -> None:
         """A row begins."""
@@ -270,7 +272,7 @@ class _Walk:
         known = [self.sources[id(t)][1] for t in given if id(t) in self.sources]
         sources = frozenset[str]().union(*known)
         inputs = [self.fields[id(t)] for t in given if id(t) in self.fields]
-        if not inputs:
+        if not inputs or call.overloadpacket.__name__ in BLANK:
             for tensor in made:
                 self.sources[id(tensor)] = tensor, sources
             return
@@ -281,8 +283,20 @@ class _Walk:
             self.step.params |= sources
             self.step.macs += cost.macs(call, args, kwargs, out)
             self.step.operations.append(operation.name)
-        for tensor, seen in zip(made, operation.fields(made), strict=True):
+        for tensor, seen in zip(made, carried(operation, made), strict=True):
+            before = self.fields.get(id(tensor))
             self.know(tensor, seen)
+            if any(tensor is one for one in given) and (before is None or before[1] != seen):
+                self.spread(tensor, seen)
+
+    def spread(self, written: Tensor, seen: Field) -> None:
+        """A tensor was written to, and so were all that lie in the same memory: ``x[:, 1] = y``."""
+        memory = cost.storage(written)
+        known = [tensor for tensor, _ in (*self.fields.values(), *self.sources.values())]
+        for tensor in known:
+            if tensor is not written and cost.storage(tensor) == memory:
+                fields = [self.fields[id(tensor)][1]] if id(tensor) in self.fields else []
+                self.know(tensor, joined([broadcast(written, seen, tensor), *fields]))
 
 
 class _Functions(TorchFunctionMode):
