@@ -132,7 +132,10 @@ SMALL = {
         2,
     ),
     "branches that look aside": (
-        Sum(nn.ZeroPad2d((4, -4, 4, -4)), nn.ZeroPad2d((-2, 2, -2, 2))),
+        Sum(
+            nn.ZeroPad2d((4, -4, 4, -4)),
+            nn.Sequential(conv(3, padding=0), nn.ZeroPad2d((0, 2, 0, 2))),
+        ),
         7,
         1,
     ),
