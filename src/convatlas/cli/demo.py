@@ -83,7 +83,7 @@ def train_demo(data: Dataset, out: Path | None, *, seed: int = 0, quiet: bool = 
 
 def _contact_sheet(run: Run, data: Dataset) -> Path:
     """Draw test pictures with the answers they got: as many wrong ones as right ones."""
-    from convatlas import plots
+    from convatlas import files, plots
 
     images = data.test.images[:_LOOKED_AT]
     answers = run.classifier.logits(images).argmax(dim=1)
@@ -96,11 +96,14 @@ def _contact_sheet(run: Run, data: Dataset) -> Path:
         names[answers[i]] if right[i] else f"{names[answers[i]]}\n(is {names[data.test.labels[i]]})"
         for i in shown
     ]
-    return plots.contact_sheet(
-        run.folder / "plots" / "answers.png",
-        images[shown].numpy(),
-        captions,
-        right[shown].tolist(),
-        title=f"{len(wrong)} of the {int((~right).sum())} wrong answers among {len(images):,} test "
-        f"pictures, and {len(shown) - len(wrong)} right ones",
-    )
+    sheet = run.folder / "plots" / "answers.png"
+    with files.replacing(sheet) as png:
+        plots.contact_sheet(
+            png,
+            images[shown].numpy(),
+            captions,
+            right[shown].tolist(),
+            title=f"{len(wrong)} of the {int((~right).sum())} wrong answers among "
+            f"{len(images):,} test pictures, and {len(shown) - len(wrong)} right ones",
+        )
+    return sheet

@@ -36,7 +36,7 @@ def evaluate(
         json: print JSON.
     """
     from convatlas import data as sources
-    from convatlas import plots
+    from convatlas import files, plots
     from convatlas.classifier import Classifier
     from convatlas.evaluate import evaluate as score
 
@@ -48,7 +48,8 @@ def evaluate(
         print_json(report.to_dict() | {"picture": str(drawn)})
     else:
         _print(report, data)
-    plots.confusion_matrix(drawn, report.confusion, classifier.classes)
+    with files.replacing(drawn) as png:
+        plots.confusion_matrix(png, report.confusion, classifier.classes)
     if not json:
         console().print(f"confusion matrix drawn in {drawn}")
 

@@ -1,7 +1,7 @@
 """Every picture the library draws, from plain arrays to a PNG file.
 
-Each function takes arrays and a path, draws with matplotlib's object interface (no window, no
-global state) and returns the path.
+Each function takes a file and arrays, and draws with matplotlib's object interface: no window, no
+global state.
 """
 
 from __future__ import annotations

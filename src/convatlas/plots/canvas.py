@@ -1,13 +1,10 @@
-"""What every picture shares: its colours, and how it reaches the disk."""
+"""What every picture shares: its colours, its letters, and how it becomes a PNG."""
 
 from __future__ import annotations
 
 import warnings
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from convatlas import files
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,14 +23,8 @@ _CHINESE = (
 )
 
 
-def save(figure: Figure, path: Path) -> Path:
-    """Write the figure as PNG, all at once or not at all.
-
-    Texts are drawn as they are: a ``$`` in a class name begins no formula.
-
-    Raises:
-        StorageError: the disk is full or may not be written.
-    """
+def save(figure: Figure, target: BinaryIO | Path) -> None:
+    """Write the figure as PNG. Texts are drawn as they are: a ``$`` begins no formula."""
     from matplotlib.font_manager import fontManager
     from matplotlib.text import Text
 
@@ -42,9 +33,6 @@ def save(figure: Figure, path: Path) -> Path:
     for text in figure.findobj(Text):
         text.set_parse_math(False)
         text.set_fontfamily(families)
-    png = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(png, format="png", dpi=120, metadata={"Software": None})
-    files.write_bytes(path, png.getvalue())
-    return path
+        figure.savefig(target, format="png", dpi=120, metadata={"Software": None})

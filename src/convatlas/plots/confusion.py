@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,13 @@ from convatlas.plots.canvas import save
 _MOST_NUMBERS = 20  # classes up to which each cell's count can still be read
 
 
-def confusion_matrix(path: Path, counts: NDArray[np.int64], classes: Sequence[str]) -> Path:
+def confusion_matrix(
+    target: BinaryIO | Path, counts: NDArray[np.int64], classes: Sequence[str]
+) -> None:
     """Draw a confusion matrix; a cell's shade is the share of its true class.
 
     Args:
-        path: the PNG file.
+        target: the PNG file, open or by its path.
         counts: ``(K, K)``, true class by row, predicted class by column.
         classes: K names.
     """
@@ -39,4 +42,4 @@ def confusion_matrix(path: Path, counts: NDArray[np.int64], classes: Sequence[st
             if count:
                 shade = "white" if share[row, column] > 0.5 else "black"
                 axes.text(column, row, str(count), ha="center", va="center", c=shade, fontsize=8)
-    return save(figure, path)
+    save(figure, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,18 @@ from convatlas.plots.canvas import GREEN, RED, save
 
 
 def contact_sheet(
-    path: Path,
+    target: BinaryIO | Path,
     pictures: NDArray[np.uint8],
     captions: Sequence[str],
     right: Sequence[bool],
     *,
     title: str = "",
     columns: int = 8,
-) -> Path:
+) -> None:
     """Draw a grid of pictures, each with its caption, green where right and red where wrong.
 
     Args:
-        path: the PNG file.
+        target: the PNG file, open or by its path.
         pictures: ``(N, C, H, W)`` with C 1 or 3.
         captions: N short texts.
         right: N truths; wrong ones are marked by a cross too, for those who see no red.
@@ -36,14 +37,13 @@ def contact_sheet(
     rows = max(-(-len(pictures) // columns), 1)
     figure = Figure(figsize=(1.5 * columns, 1.85 * rows + 0.5), layout="constrained")
     figure.suptitle(title)
-    cells = figure.subplots(rows, columns, squeeze=False).flat
+    cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in cells:
         axes.set_axis_off()
     for axes, picture, caption, good in zip(cells, pictures, captions, right, strict=False):
         grey = picture.shape[0] == 1
-        axes.imshow(
-            picture[0] if grey else picture.transpose(1, 2, 0), cmap="gray" if grey else None
-        )
+        shown = picture[0] if grey else picture.transpose(1, 2, 0)
+        axes.imshow(shown, cmap="gray", vmin=0, vmax=255)  # which all pass by where RGB
         mark, colour = ("✓", GREEN) if good else ("✗", RED)
         axes.set_title(f"{mark} {caption}", color=colour, fontsize=8)
-    return save(figure, path)
+    save(figure, target)

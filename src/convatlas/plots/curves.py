@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from convatlas.plots.canvas import BLUE, ORANGE, save
 
 
 def training_curves(
-    path: Path,
+    target: BinaryIO | Path,
     *,
     seconds: Sequence[float],
     train_loss: Sequence[float],
@@ -17,11 +18,11 @@ def training_curves(
     train_accuracy: Sequence[float],
     test_accuracy: Sequence[float],
     title: str = "",
-) -> Path:
+) -> None:
     """Draw loss (left) and accuracy (right) over training time, a point an epoch.
 
     Args:
-        path: the PNG file.
+        target: the PNG file, open or by its path.
         seconds: training time at the end of each epoch.
         train_loss, test_loss: mean cross-entropy in nats.
         train_accuracy, test_accuracy: fractions from 0 to 1.
@@ -51,4 +52,4 @@ def training_curves(
             textcoords="offset points",
             ha="right",
         )
-    return save(figure, path)
+    save(figure, target)

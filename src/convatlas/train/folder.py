@@ -74,10 +74,8 @@ class RunFolder:
         """Draw ``plots/curves.png`` from the rows of finished epochs."""
         columns = ("seconds", "train_loss", "test_loss", "train_accuracy", "test_accuracy")
         try:
-            plots.training_curves(
-                self.path / "plots" / "curves.png",
-                title=title,
-                **{name: [row[name] for row in history] for name in columns},
-            )
+            with files.replacing(self.path / "plots" / "curves.png") as png:
+                values = {name: [row[name] for row in history] for name in columns}
+                plots.training_curves(png, title=title, **values)
         except StorageError as error:
             self.unwritten = error
