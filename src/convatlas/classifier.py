@@ -8,7 +8,7 @@ Nothing in it is ever executed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -68,7 +68,6 @@ class Classifier:
     classes: tuple[str, ...]
     card: dict[str, Any] = field(default_factory=dict)
 
-    @torch.inference_mode()
     def logits(self, pixels: Tensor, batch_size: int = 256) -> Tensor:
         """Logits ``(N, K)``, float32 on the CPU, of uint8 pictures ``(N, C, h, w)``.
 
@@ -78,12 +77,18 @@ class Classifier:
             ModelError: the network answers with something else.
             ShapeError: the pictures' channels are not the network's.
         """
+        return self._logits(pixels, batch_size, self.preprocess)
+
+    @torch.inference_mode()
+    def _logits(
+        self, pixels: Tensor, batch_size: int, prepare: Callable[[Tensor], Tensor]
+    ) -> Tensor:
         device = next((p.device for p in self.net.parameters()), torch.device("cpu"))
         modes = [(module, module.training) for module in self.net.modules()]
         self.net.eval()
         try:
             answers = [
-                self._answer(batch.to(device)).float().cpu()
+                self._answer(prepare(batch.to(device))).float().cpu()
                 for batch in torch.split(pixels, batch_size)
             ]
         finally:
@@ -91,12 +96,11 @@ class Classifier:
                 module.training = training
         return torch.cat(answers) if answers else torch.empty(0, len(self.classes))
 
-    def _answer(self, pixels: Tensor) -> Tensor:
-        inputs = self.preprocess(pixels)
+    def _answer(self, inputs: Tensor) -> Tensor:
         if isinstance(self.net, Net):  # the faster layout; another's `view` may not take it
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         outputs = self.net(inputs)
-        wanted = (len(pixels), len(self.classes))
+        wanted = (len(inputs), len(self.classes))
         if isinstance(outputs, Tensor) and outputs.shape == wanted:
             return outputs
         found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
@@ -122,7 +126,8 @@ class Classifier:
         waiting = iter(pictures)
         while batch := list(islice(waiting, batch_size)):
             pixels = torch.stack([self.preprocess.fit(self.preprocess.decode(p)) for p in batch])
-            for picture, row in zip(batch, self.logits(pixels).softmax(dim=1), strict=True):
+            logits = self._logits(pixels, batch_size, self.preprocess.normalise)
+            for picture, row in zip(batch, logits.softmax(dim=1), strict=True):
                 best = row.topk(min(5, len(self.classes)))
                 top = tuple(
                     (self.classes[i], p)

@@ -66,7 +66,7 @@ def test_course_is_the_courses_plain_loop() -> None:
     assert (course.epochs, course.batch_size, course.lr) == (5, 128, 0.05)
     assert (course.optimizer, course.momentum, course.weight_decay) == ("sgd", 0.0, 0.0)
     assert (course.schedule, course.init, course.size) == ("constant", "xavier", "paper")
-    assert not (course.flip or course.shift or course.erase or course.label_smoothing)
+    assert (course.flip, course.shift, course.erase, course.label_smoothing) == (False, 0, 0, 0)
 
 
 def test_an_unknown_recipe_gets_the_nearest() -> None:

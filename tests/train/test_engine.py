@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from convatlas.errors import ConfigError
+from convatlas.train import Config, engine
+from convatlas.train.engine import Engine, choose
+
+PIXELS = torch.rand(64, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+LABELS = torch.arange(64) % 3
+LAST, PLAIN = "float32, channels-last", "float32, contiguous"
+
+
+class Clock:
+    """Time that passes only when a network says so."""
+
+    now = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+class Tell(nn.Module):
+    """Passes pictures on and tells of them."""
+
+    def __init__(self, of: Callable[[Tensor], None]) -> None:
+        super().__init__()
+        self.of = of
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.of(x)
+        return x
+
+
+def network(tell: Callable[[Tensor], None] = lambda x: None) -> nn.Sequential:
+    norm = nn.BatchNorm2d(3)
+    return nn.Sequential(Tell(tell), norm, nn.Dropout(), nn.Flatten(), nn.Linear(192, 3))
+
+
+@pytest.fixture
+def float32_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_bfloat16_pays", lambda device: False)
+
+
+@pytest.fixture
+def trial(float32_only: None, monkeypatch: pytest.MonkeyPatch):
+    """A trial of a network that takes so many seconds a picture; the batches that it saw."""
+
+    def run(last: float, plain: float) -> tuple[Engine, dict[str, list[int]], float]:
+        clock, seen = Clock(), {LAST: [], PLAIN: []}
+        monkeypatch.setattr(engine, "time", clock)
+
+        def tell(x: Tensor) -> None:
+            layout = PLAIN if x.is_contiguous() else LAST
+            seen[layout].append(len(x))
+            clock.now += len(x) * {LAST: last, PLAIN: plain}[layout]
+
+        made = choose(network(tell), PIXELS, LABELS, Config())
+        return made, seen, clock.now - Clock.now
+
+    return run
+
+
+@pytest.mark.parametrize(("last", "plain"), [(0.001, 0.002), (0.002, 0.001)])
+def test_the_faster_one_wins_on_whole_batches(trial, last: float, plain: float) -> None:
+    made, seen, seconds = trial(last, plain)
+    assert str(made) == (LAST if last < plain else PLAIN)
+    assert made.trial == {LAST: pytest.approx(1 / last), PLAIN: pytest.approx(1 / plain)}
+    assert set(seen) == {LAST, PLAIN}
+    for batches in seen.values():
+        assert batches == [4] + [64] * 5
+    assert seconds < 2
+
+
+@pytest.mark.parametrize("slow", [0.01, 0.02, 0.05, 0.1, 0.2])
+def test_a_slow_network_gets_smaller_batches_and_two_seconds(trial, slow: float) -> None:
+    made, seen, seconds = trial(slow, slow * 1.5)
+    assert str(made) == LAST
+    assert made.trial == {
+        LAST: pytest.approx(1 / slow, 0.01),
+        PLAIN: pytest.approx(2 / 3 / slow, 0.01),
+    }
+    assert seconds <= 2
+    assert all(batches[0] == 4 and max(batches) <= 64 for batches in seen.values())
+
+
+def test_of_a_network_too_slow_for_two_only_one_step_is_made(trial) -> None:
+    made, seen, seconds = trial(1.0, 0.9)
+    assert (str(made), list(made.trial)) == (LAST, [LAST])
+    assert seen == {LAST: [4], PLAIN: []}
+    assert seconds == 4
+
+
+def test_a_second_candidate_is_tried_once_where_time_is_left(trial) -> None:
+    made, seen, _ = trial(0.4, 0.3)
+    assert seen == {LAST: [4], PLAIN: [4]}
+    assert str(made) == PLAIN
+
+
+def test_nothing_is_left_behind(float32_only: None) -> None:
+    net = network()
+    before = copy.deepcopy(net.state_dict())
+    state = torch.get_rng_state()
+    assert choose(net, PIXELS, LABELS, Config(lr=5.0)).trial
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[name]), name
+        assert value.is_contiguous()
+    assert all(p.grad is None for p in net.parameters())
+    assert net.training
+
+
+def test_the_trial_does_train(trial) -> None:
+    """Forward, backward and step on the copy; otherwise it would measure something else."""
+    steps = []
+
+    class Learner(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            steps.append(self.weight.detach().clone())
+            return super().forward(x)
+
+    choose(nn.Sequential(nn.Flatten(), Learner(192, 3)), PIXELS, LABELS, Config(lr=0.1))
+    assert not torch.equal(steps[0], steps[1])
+
+
+def test_what_is_fixed_is_not_tried() -> None:
+    told: list[Tensor] = []
+    config = Config(precision="float32", layout="channels-last")
+    made = choose(network(told.append), PIXELS, LABELS, config)
+    assert made == Engine("float32", "channels-last", {})
+    assert told == []
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_bfloat16_is_tried_only_where_the_probe_says_so(
+    pays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_bfloat16_pays", lambda device: pays)
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))
+    made = choose(net, PIXELS[:8], LABELS, Config())
+    found = {name.split(",")[0] for name in made.trial}
+    assert found == ({"float32", "bfloat16"} if pays else {"float32"})
+
+
+def test_autocast_is_only_in_bfloat16() -> None:
+    fc, x, cpu = nn.Linear(3, 2), torch.rand(2, 3), torch.device("cpu")
+    with Engine("bfloat16", "contiguous").autocast(cpu):
+        assert fc(x).dtype == torch.bfloat16
+    assert fc.weight.dtype == torch.float32
+    with Engine("float32", "contiguous").autocast(cpu):
+        assert fc(x).dtype == torch.float32
+
+
+def test_the_probe_answers_for_this_machine() -> None:
+    assert engine._bfloat16_pays(torch.device("cpu")) in (True, False)
+
+
+class Views(nn.Module):
+    """A network as many write it: `view` takes no channels-last map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(256, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        return self.fc(x.view(x.shape[0], -1))
+
+
+def test_a_layout_that_the_network_does_not_take_is_left_out(float32_only: None) -> None:
+    made = choose(Views(), PIXELS, LABELS, Config())
+    assert (str(made), list(made.trial)) == (PLAIN, [PLAIN])
+
+
+def test_a_network_that_takes_none_says_why(float32_only: None) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(191, 3))
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        choose(net, PIXELS, LABELS, Config())
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_few_pictures(count: int, float32_only: None) -> None:
+    seen: set[int] = set()
+    choose(network(lambda x: seen.add(len(x))), PIXELS[:count], LABELS[:count], Config())
+    assert seen == {min(count, 4), count}
+
+
+def test_places() -> None:
+    last = Engine("float32", "channels-last")
+    assert last.place(PIXELS).is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(last.place(PIXELS), PIXELS)
+    net = last.place(Views())
+    assert net.conv.weight.is_contiguous(memory_format=torch.channels_last)
+    assert Engine("float32", "contiguous").place(last.place(PIXELS)).is_contiguous()
+
+
+def test_an_unknown_pair_is_refused_by_the_configuration() -> None:
+    with pytest.raises(ConfigError, match="precision is 'float16'"):
+        Config(precision="float16")
