@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Literal
 
 import torch
 from torch import nn
@@ -30,9 +31,12 @@ class VGG(Net):
             the block's last convolution (1 in configuration C).
         width: ratio on the channels of the convolutions; the dense layers keep theirs.
         hidden: units of fc6 and fc7.
-        dropout: share of them that is dropped while training.
         lrn: local response normalisation after the first convolution (A-LRN).
         norm: normalisation between each convolution and its ReLU (after the paper's time).
+        pool_first: pool before a block's last normalisation and ReLU, which then touch a quarter
+            of the cells; without ``norm`` the network computes the same.
+        head: ``"dense"`` as in the paper, or ``"average"`` for a global average pool and one
+            dense layer, which takes pictures of any side.
 
     Raises:
         ShapeError: an ``input_size`` that does not survive the pooling.
@@ -44,9 +48,10 @@ class VGG(Net):
         conv_arch: tuple[Block, ...] = _A,
         width: float = 1.0,
         hidden: int = 4096,
-        dropout: float = 0.5,
         lrn: bool = False,
         norm: Norm = "none",
+        pool_first: bool = False,
+        head: Literal["dense", "average"] = "dense",
         num_classes: int = 1000,
         in_channels: int = 3,
         input_size: int = 224,
@@ -62,27 +67,37 @@ class VGG(Net):
                 kernel = last[0] if last and j == convs else 3
                 layer = chain(
                     conv=nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2),
+                    pool=nn.MaxPool2d(2) if pool_first and j == convs else None,
                     norm=parts.norm(norm, c_out),
                     relu=nn.ReLU(inplace=True),
                     lrn=LocalResponseNorm() if lrn and i == j == 1 else None,
                 )
                 block.add_module(f"conv{i}_{j}", layer)
                 c_in = c_out
-            block.add_module("pool", nn.MaxPool2d(2))
+            if not pool_first:
+                block.add_module("pool", nn.MaxPool2d(2))
             self.stages.add_module(f"block{i}", block)
-        features = math.prod(sizes.feature_shape(self.stages, in_channels, input_size))
-        self.head = chain(
-            flatten=nn.Flatten(),
-            fc6=nn.Linear(features, hidden),
-            relu6=nn.ReLU(inplace=True),
-            drop6=nn.Dropout(dropout),
-            fc7=nn.Linear(hidden, hidden),
-            relu7=nn.ReLU(inplace=True),
-            drop7=nn.Dropout(dropout),
-            fc8=nn.Linear(hidden, num_classes),
-        )
+        if head == "average":
+            self.head = chain(pool=parts.global_average_pool(), fc=nn.Linear(c_in, num_classes))
+        else:
+            features = math.prod(sizes.feature_shape(self.stages, in_channels, input_size))
+            self.head = dense_head(features, hidden, num_classes)
         # the paper first trained A, and later found that Glorot's weights need no such help (3.1)
         self.apply(parts.init_xavier)
+
+
+def dense_head(features: int, hidden: int, num_classes: int) -> nn.Sequential:
+    """The three dense layers that every column of table 1 ends in."""
+    return chain(
+        flatten=nn.Flatten(),
+        fc6=nn.Linear(features, hidden),
+        relu6=nn.ReLU(inplace=True),
+        drop6=nn.Dropout(),
+        fc7=nn.Linear(hidden, hidden),
+        relu7=nn.ReLU(inplace=True),
+        drop7=nn.Dropout(),
+        fc8=nn.Linear(hidden, num_classes),
+    )
 
 
 @torch.no_grad()
@@ -104,7 +119,7 @@ def convolutionise(net: VGG) -> Net:
     Raises:
         ConfigError: a network without VGG's three dense layers.
     """
-    if not isinstance(net, VGG):
+    if not (isinstance(net, VGG) and hasattr(net.head, "fc6")):
         raise ConfigError(f"{type(net).__name__} has no dense head of VGG's to convolutionise")
     dense: Net = copy.deepcopy(net, {id(net.head): nn.Sequential()})  # the head is made anew
     dense.name, dense.options = "", {}  # the catalogue builds no such network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,9 @@ class Loop:
         self.order = torch.Generator().manual_seed(config.seed)
         self.noise = torch.Generator(self.device).manual_seed(config.seed)
         self.number = 0  # of steps made
+        small = config.early_size
+        self.early = replace(preprocess, size=small, resize=small) if small else preprocess
+        self.early_steps = round(config.early_share * config.epochs * self.steps_per_epoch)
 
     def epoch(self) -> Iterator[Tally]:
         """One pass over the pictures in a new order; yields the tally so far after each step."""
@@ -124,4 +127,5 @@ class Loop:
             pixels = augment.shift(pixels, self.config.shift, self.noise)
         if self.config.erase:
             pixels = augment.erase(pixels, self.config.erase, self.noise)
-        return self.engine.place(self.preprocess(pixels)), self.labels[chosen]
+        preprocess = self.early if self.number < self.early_steps else self.preprocess
+        return self.engine.place(preprocess(pixels)), self.labels[chosen]
