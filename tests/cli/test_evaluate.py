@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from convatlas import data
+from convatlas.classifier import Classifier
+from convatlas.cli import main
+from convatlas.evaluate import evaluate
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def test_the_numbers_are_the_reports(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = evaluate(Classifier.load(run), data.load("digits").test)
+    assert main(["evaluate", str(run), "digits"]) == 0
+    said, errors = capsys.readouterr()
+    assert errors == ""
+    assert f"359 test pictures of digits: top-1 {report.top1:.2%}, top-5 {report.top5:.2%}" in said
+    rows = [line.split() for line in said.splitlines() if line.strip()]
+    for one in report.classes:
+        numbers = [f"{value:.2%}" for value in (one.precision, one.recall, one.f1)]
+        assert [one.name, *numbers, str(one.support)] in rows
+    for one, counts in zip(report.classes, report.confusion.tolist(), strict=True):
+        assert [one.name, *(str(count) if count else "·" for count in counts)] in rows
+    with Image.open(run / "plots" / "confusion.png") as picture:
+        assert picture.format == "PNG"
+    assert f"confusion matrix drawn in {run / 'plots' / 'confusion.png'}" in said
+
+
+def test_as_json_of_a_file(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn = tmp_path / "new" / "matrix.png"
+    model = run / "model.safetensors"
+    assert main(["evaluate", str(model), "digits", "--out", str(drawn), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    report = evaluate(Classifier.load(run), data.load("digits").test)
+    assert said == json.loads(json.dumps(report.to_dict())) | {"picture": str(drawn)}
+    assert drawn.is_file()
+
+
+def test_a_folder_with_some_of_the_classes(
+    run: Path, digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("3", "7"):
+        shutil.copytree(digits / name, tmp_path / "some" / name)
+    assert main(["evaluate", str(run), str(tmp_path / "some"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["n"] == 2
+    assert [c["support"] for c in said["classes"]] == [0, 0, 0, 1, 0, 0, 0, 1, 0, 0]
+
+
+def test_the_numbers_come_even_where_the_picture_cannot_be_kept(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "c.png"
+    assert main(["evaluate", str(run), "digits", "--out", str(out)]) == 2
+    said, errors = capsys.readouterr()
+    assert "top-1" in said
+    assert errors.startswith(f"convatlas: cannot write {out}")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "said"),
+    [
+        ("run", "shapes", "unknown to it: circle, cross, ring, square, triangle"),
+        ("run", "digit", "unknown data set or folder 'digit'"),
+        ("none", "digits", "there is no model at"),
+    ],
+)
+def test_bad_input_is_one_line(
+    name: str, source: str, said: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(run.with_name(name)), source]) == 2
+    out, errors = capsys.readouterr()
+    assert out == ""
+    assert said in errors
+    assert errors.count("\n") == 1
+
+
+def test_pictures_of_other_channels(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("1", "2"):
+        (tmp_path / "colour" / name).mkdir(parents=True)
+        for i in range(2):
+            Image.new("RGB", (9, 9), (i, 0, 9)).save(tmp_path / "colour" / name / f"{i}.png")
+    assert main(["evaluate", str(run), str(tmp_path / "colour")]) == 2
+    errors = capsys.readouterr().err
+    assert "this model takes 1 channels" in errors
+    assert errors.count("\n") == 1

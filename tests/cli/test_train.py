@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from convatlas.classifier import Classifier
+from convatlas.cli import main
+
+QUICK = ["--epochs", "1", "--batch-size", "1000"]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    assert main(["train", *argv]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith("convatlas: ")
+    return said
+
+
+def test_what_was_asked_for_is_what_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a [bold] run"  # brackets are no markup
+    argv = ["train", "resnet20", "digits", "--epochs", "2", "--batch-size", "719", "--lr", "0.03"]
+    argv += ["--size", "9", "--seed", "5", "--set", "width=2", "--set", "norm=group"]
+    assert main([*argv, "--out", str(out)]) == 0
+    said, errors = capsys.readouterr()
+    assert errors == ""
+    assert "resnet20 on digits: 1,438 training and 359 test pictures of 8×8, resized to 9×9" in said
+    rows = [line.split()[0] for line in said.splitlines() if line.startswith("    ")]
+    assert rows == ["1", "2"]
+    made = json.loads((out / "run.json").read_text())
+    asked = {"recipe": "fast", "epochs": 2, "batch_size": 719, "lr": 0.03, "size": 9, "seed": 5}
+    assert {name: made["config"][name] for name in asked} == asked
+    assert (made["net"]["options"]["width"], made["net"]["options"]["norm"]) == (2, "group")
+    last = said.splitlines()[-2:]
+    assert last[0].startswith(f"test accuracy {made['result']['test_accuracy']:.2%} after ")
+    assert last[1].startswith(f"kept in {out}: model.safetensors")
+    assert Classifier.load(out).classes == tuple("0123456789")
+
+
+def test_the_seed_draws_the_weights(tmp_path: Path) -> None:
+    def weight(seed: str) -> list[float]:
+        argv = ["train", "lenet_bn", "digits", *QUICK, "--lr", "1e-30", "--seed", seed]
+        assert main([*argv, "--out", str(tmp_path)]) == 0
+        return next(Classifier.load(tmp_path).net.parameters()).flatten().tolist()
+
+    first = weight("1")
+    assert weight("1") == first
+    assert weight("2") != first
+
+
+def test_the_course_recipe(tmp_path: Path) -> None:
+    argv = ["train", "lenet_bn", "digits", *QUICK, "--recipe", "course", "--out", str(tmp_path)]
+    assert main(argv) == 0
+    made = json.loads((tmp_path / "run.json").read_text())
+    assert made["config"]["recipe"] == "course"
+    assert made["preprocess"]["size"] == 28  # the paper's side
+
+
+def test_a_folder_of_pictures(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Decoded to the side that was asked for, and grey like the files."""
+    argv = ["train", "lenet_bn", str(digits), *QUICK, "--size", "20", "--out", str(tmp_path)]
+    assert main(argv) == 0
+    assert "20 training and 10 test pictures of 20×20, 10 classes" in capsys.readouterr().out
+    spec = Classifier.load(tmp_path).preprocess
+    assert (spec.size, spec.channels) == (20, 1)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["resnet19", "digits"], "unknown network 'resnet19': did you mean resnet"),
+        (["lenet_bn", "digit"], "unknown data set or folder 'digit': did you mean digits"),
+        (["lenet_bn", "./none"], "there is no folder ./none"),
+        (["lenet_bn", "digits", "--recipe", "fats"], "unknown recipe 'fats': did you mean fast"),
+        (["lenet_bn", "digits", "--epochs", "0"], "epochs is 0, but it must be at least 1"),
+        (["lenet_bn", "digits", "--lr", "nan"], "lr is nan"),
+        (["lenet_bn", "digits", "--size", "9"], "must be at least 16"),
+        (["lenet_bn", "digits", "--set", "colour=red"], "no option 'colour'"),
+        (["lenet_bn", "digits", "--set", "norm"], "must be name=value"),
+        (["lenet_bn", "digits", "--set", "num_classes=7"], "one logit for each of 10 classes"),
+        (["lenet_bn", "digits", "--set", "in_channels=3"], "in_channels=3, and this picture has 1"),
+        (["lenet_bn", "digits", "--batch-size", "1"], "cannot take a single 16×16 picture"),
+    ],
+)
+def test_bad_input_is_one_line(
+    argv: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in refused(capsys, *argv)
+    assert not list(tmp_path.rglob("*.safetensors"))
