@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: a VGG, because depth and small kernels are its only idea: nothing in it is there for speed but
 #: its few channels, and 3×3 convolutions are what processors do best
-DEMO_NET = "vgg_demo"
+DEMO_NET = "vgg_fast"
 _LOOKED_AT = 1000  # test pictures that the contact sheet picks from
 _SHOWN = 48  # pictures on it
 

@@ -14,7 +14,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Layout = Literal["auto", "contiguous", "channels-last"]
 Init = Literal["own", "xavier"]
 
-_LEAST = {"epochs": 1, "batch_size": 1, "early_size": 0, "shift": 0, "erase": 0}
+_LEAST = {"epochs": 1, "batch_size": 1, "shift": 0, "erase": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,8 @@ class Config:
         batch_size: pictures a step.
         size: side in pixels of the network's input; ``"own"`` is the pictures' own, or the smallest
             one that the network takes; ``"paper"`` is the one its paper used.
-        early_size, early_share: a smaller side for the first share of the steps, where the same
-            network costs less; it must take both sides. 0 for neither.
+        early_share, early_scale: the first ``early_share`` of the steps sees the pictures at
+            ``early_scale`` of their side, where the network takes both: it costs less.
         optimizer: ``"sgd"`` (with momentum, Nesterov where ``nesterov``) or ``"adamw"``.
         lr: learning rate; the highest one where the schedule moves it.
         momentum, nesterov: of SGD.
@@ -50,8 +50,8 @@ class Config:
     epochs: int = 10
     batch_size: int = 256
     size: int | Literal["own", "paper"] = "own"
-    early_size: int = 0
     early_share: float = 0.0
+    early_scale: float = 0.7
     optimizer: Optimizer = "sgd"
     lr: float = 0.1
     momentum: float = 0.9
@@ -80,6 +80,7 @@ class Config:
         self._check("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
         self._check("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0 and finite")
         self._check("early_share", 0 <= self.early_share <= 1, "from 0 to 1")
+        self._check("early_scale", 0 < self.early_scale <= 1, "above 0, and 1 at most")
         self._check("warmup", 0 <= self.warmup <= 1, "from 0 to 1")
         self._check("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1")
         self._check("seed", 0 <= self.seed < 2**63, "from 0 to 2⁶³ − 1")

@@ -15,6 +15,7 @@ from convatlas.train.config import Config
 from convatlas.train.engine import Engine
 from convatlas.train.loss import logits_of, loss_of
 from convatlas.train.optim import make_optimizer, make_schedule
+from convatlas.train.size import early_side
 
 
 @dataclass
@@ -67,8 +68,8 @@ class Loop:
         self.order = torch.Generator().manual_seed(config.seed)
         self.noise = torch.Generator(self.device).manual_seed(config.seed)
         self.number = 0  # of steps made
-        small = config.early_size
-        self.early = replace(preprocess, size=small, resize=small) if small else preprocess
+        small = early_side(net, preprocess.channels, preprocess.size, config)
+        self.early = replace(preprocess, size=small, resize=small)
         self.early_steps = round(config.early_share * config.epochs * self.steps_per_epoch)
 
     def epoch(self) -> Iterator[Tally]:

@@ -36,6 +36,12 @@ def input_side(net: nn.Module, channels: int, own: int, config: Config) -> int:
     return net.input_size
 
 
+def early_side(net: nn.Module, channels: int, side: int, config: Config) -> int:
+    """The side that the first steps see; ``side`` itself for a network that takes no other."""
+    small = max(1, round(config.early_scale * side))
+    return small if config.early_share and _survives(net, channels, small) else side
+
+
 def build_for(name: str, data: Dataset, config: Config, **options: Any) -> Net:
     """A network of the catalogue for a data set: its classes, its channels, the configured side.
 
@@ -79,7 +85,7 @@ def _smallest_side(name: str, own: int, fitting: dict[str, Any]) -> int:
     return enough
 
 
-def _survives(net: Net, channels: int, side: int) -> bool:
+def _survives(net: nn.Module, channels: int, side: int) -> bool:
     try:
         sizes.meta_call(net, (2, channels, side, side))
     except (RuntimeError, ValueError):
