@@ -53,6 +53,7 @@ def shown(
     return said
 
 
+@pytest.mark.slow
 def test_it_says_what_it_fetches_and_what_to_try_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +68,7 @@ def test_it_says_what_it_fetches_and_what_to_try_next(
         assert first in CATALOG or first == str(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_fetched_it_goes_on_with_digits_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     return said
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_is_what_is_done(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -41,6 +42,7 @@ def test_what_was_asked_for_is_what_is_done(
     assert Classifier.load(out).classes == tuple("0123456789")
 
 
+@pytest.mark.slow
 def test_the_seed_draws_the_weights(tmp_path: Path) -> None:
     def weight(seed: str) -> list[float]:
         argv = ["train", "lenet_bn", "digits", *QUICK, "--lr", "1e-30", "--seed", seed]

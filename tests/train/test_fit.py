@@ -135,6 +135,7 @@ def test_xavier_is_drawn_from_the_seed(run: Callable[..., Run], small: Make) -> 
     assert first[-1].abs().max() < 1e-20
 
 
+@pytest.mark.slow
 def test_a_network_of_the_atlas_by_the_name_of_its_data(tmp_path: Path) -> None:
     net = ca.build("resnet20", width=2, num_classes=5)
     made = ca.fit(net, "shapes", out=tmp_path, quiet=True, epochs=1, size=16, batch_size=1000)
