@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,17 +42,25 @@ def demo(
     run = train_demo(data, out, seed=seed)
     if run.report is None:
         return
-    sheet = _contact_sheet(run, data)
+    sheet, program = _contact_sheet(run, data), _program()
     say(
         f"\n{run.report.top1:.2%} of {run.report.n:,} pictures that it never saw are named right, "
         f"after {run.history[-1]['seconds']:.0f} s of training.\n"
         f"  its course         {run.folder}/plots/curves.png\n"
         f"  right and wrong    {sheet}\n"
         f"Three things to try next:\n"
-        f"  convatlas evaluate {run.folder} {data.name}\n"
-        f"  convatlas show {DEMO_NET}\n"
-        f"  convatlas train resnet20 {data.name} --epochs 3"
+        f"  {program} evaluate {run.folder} {data.name}\n"
+        f"  {program} show {DEMO_NET}\n"
+        f"  {program} train lenet_bn {data.name}"
     )
+
+
+def _program() -> str:
+    """How to call ConvAtlas from the shell that asked for the demo."""
+    if shutil.which("convatlas"):
+        return "convatlas"
+    here = Path(sys.executable).parent / "convatlas"
+    return os.path.relpath(here) if here.is_relative_to(Path.cwd()) else str(here)
 
 
 def _fetch(data_dir: Path | None) -> Dataset:
