@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("nets", nargs="*", choices=[[], *CASES], default=list(CASES))
+    parser.add_argument("nets", nargs="*", choices=["all", *CASES], default="all")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     images = sources.load("fashion-mnist").train
@@ -87,7 +87,7 @@ def main() -> None:
         "| trial |"
     )
     print("|---|---|---|---|---|---|")
-    for name in options.nets:
+    for name in CASES if "all" in options.nets else options.nets:
         case = CASES[name]
         torch.manual_seed(0)
         loop, cost = ours(case, images)
