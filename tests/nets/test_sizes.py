@@ -111,7 +111,7 @@ def test_an_error_that_is_not_about_sizes_stays_what_it_is() -> None:
 
 def test_a_single_small_picture_cannot_be_normalised_over_its_batch_in_training() -> None:
     net = ResNet(stem="cifar", width=4)
-    with pytest.raises(ShapeError, match="a single 4×4 picture: .* give it two or more"):
+    with pytest.raises(ShapeError, match=r"a single 4×4 picture: .* give it two or more"):
         net(torch.randn(1, 3, 4, 4))
     assert net.eval()(torch.randn(1, 3, 4, 4)).shape == (1, 1000)
 

@@ -70,7 +70,12 @@ def test_the_folder_says_how_it_was_made(
     assert said["data"]["test"] == {"n": 30, "sha256": data.test.fingerprint()}
     assert Config(**said["config"]) == done.config
     assert done.config.seed == 3
-    assert said["engine"] == {"precision": "float32", "layout": "contiguous", "trial": {}}
+    assert said["engine"] == {
+        "precision": "float32",
+        "layout": "contiguous",
+        "shards": 1,
+        "trial": {},
+    }
     assert said["versions"]["torch"] == torch.__version__
     assert said["result"] == {
         "interrupted": False,

@@ -5,8 +5,11 @@ import torch
 from torch import nn
 
 from convatlas.errors import ConfigError
+from convatlas.nets.lenet import LeNet
+from convatlas.nets.parts import Norm
 from convatlas.train import Config
-from convatlas.train.optim import best_device, make_optimizer, make_schedule
+from convatlas.train.config import Optimizer
+from convatlas.train.optim import best_device, learning_rate, make_optimizer, make_schedule
 
 
 def net() -> nn.Sequential:
@@ -99,3 +102,17 @@ def test_a_run_of_one_step_learns() -> None:
 
 def test_the_best_device_computes() -> None:
     assert torch.ones(2, device=best_device()).sum().item() == 2
+
+
+@pytest.mark.parametrize(
+    ("norm", "optimizer", "expected"),
+    [("batch", "sgd", 0.4), ("none", "sgd", 0.02), ("group", "adamw", 4e-3)],
+)
+def test_the_usual_rate_is_high_only_where_the_network_normalises(
+    norm: Norm, optimizer: Optimizer, expected: float
+) -> None:
+    net = LeNet(norm=norm)
+    assert learning_rate(net, Config(optimizer=optimizer)) == expected
+    assert learning_rate(net, Config(optimizer=optimizer, lr=0.3)) == 0.3
+    made = make_optimizer(net, Config(optimizer=optimizer))
+    assert {group["lr"] for group in made.param_groups} == {expected}

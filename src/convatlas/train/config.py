@@ -30,7 +30,8 @@ class Config:
         early_share, early_scale: the first ``early_share`` of the steps sees the pictures at
             ``early_scale`` of their side, where the network takes both: it costs less.
         optimizer: ``"sgd"`` (with momentum, Nesterov where ``nesterov``) or ``"adamw"``.
-        lr: learning rate; the highest one where the schedule moves it.
+        lr: learning rate; the highest one where the schedule moves it. None for the usual one of
+            `optim.learning_rate`, which depends on whether the network normalises.
         momentum, nesterov: of SGD.
         weight_decay: per step, on matrices and kernels only (not on biases and normalisation).
         decay_everything: weight decay on every parameter, as plain loops do.
@@ -43,6 +44,7 @@ class Config:
         erase: side of a square set to zero somewhere in each picture; 0 for none.
         init: ``"own"`` keeps the network's, ``"xavier"`` draws all weights anew.
         precision, layout: ``"auto"`` lets a short trial on the real network choose.
+        shards: threads that share each batch; None for as many as `most_shards` allows.
         seed: of the weights drawn here, the order of the pictures and the augmentation.
     """
 
@@ -53,7 +55,7 @@ class Config:
     early_share: float = 0.0
     early_scale: float = 0.7
     optimizer: Optimizer = "sgd"
-    lr: float = 0.1
+    lr: float | None = None
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
@@ -67,6 +69,7 @@ class Config:
     init: Init = "own"
     precision: Precision = "auto"
     layout: Layout = "auto"
+    shards: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -76,7 +79,8 @@ class Config:
             self._check("size", self.size in ("own", "paper"), "pixels, 'own' or 'paper'")
         else:
             self._check("size", self.size >= 1, "at least 1 pixel")
-        self._check("lr", 0 < self.lr < math.inf, "above 0 and finite")
+        self._check("shards", self.shards is None or self.shards >= 1, "at least 1")
+        self._check("lr", self.lr is None or 0 < self.lr < math.inf, "above 0 and finite")
         self._check("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
         self._check("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0 and finite")
         self._check("early_share", 0 <= self.early_share <= 1, "from 0 to 1")

@@ -1,7 +1,8 @@
-"""Number format and memory layout: the pair that trains this network fastest on this machine.
+"""Number format, memory layout and threads: what trains this network fastest on this machine.
 
-The best pair differs from net to net and from processor to processor, so it is tried, not guessed:
-a few steps of the real network on a copy, within two seconds. What won is recorded in the run.
+The best pair of format and layout differs from net to net and from processor to processor, so it
+is tried, not guessed: a few steps of the real network on a copy, within two seconds. What won is
+recorded in the run.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ import copy
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from convatlas.train.config import Config
-from convatlas.train.loss import loss_of
+from convatlas.train.loss import logits_of, loss_of
 from convatlas.train.optim import make_optimizer
+from convatlas.train.shards import Shards, most_shards
 
 _SECONDS = 2.0  # what a trial may cost
 _STEPS = 5  # timed steps of each candidate after a first small one
@@ -29,18 +32,27 @@ _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 _FORMATS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 
+class Learned(NamedTuple):
+    """What a step saw of some pictures: the sum of their losses, and how many it had right."""
+
+    loss: float
+    right: int
+
+
 @dataclass(frozen=True)
 class Engine:
-    """How the numbers are held while training.
+    """How the numbers are held while training, and by how many threads a batch is shared.
 
     Attributes:
         precision: ``"float32"``, or ``"bfloat16"`` for autocast with float32 weights.
         layout: ``"contiguous"`` (N, C, H, W in memory) or ``"channels-last"`` (N, H, W, C).
+        shards: threads that take a share of each batch (`shards.Shards`).
         trial: images a second of each candidate, as measured; empty where nothing was tried.
     """
 
     precision: str
     layout: str
+    shards: int = 1
     trial: dict[str, float] = field(default_factory=dict)
 
     def place(self, tensor_or_net: Any) -> Any:
@@ -55,8 +67,27 @@ class Engine:
             return nullcontext()
         return torch.autocast(device.type, dtype=_DTYPES[self.precision])
 
+    def learn(
+        self, net: nn.Module, pixels: Tensor, labels: Tensor, whole: int, smoothing: float = 0.0
+    ) -> Learned:
+        """Forward and backward of a batch's shard; its gradients add up to the whole batch's.
+
+        Args:
+            net: the network, or a shadow of it.
+            pixels, labels: the shard, ``(n, C, H, W)`` and ``(n,)``.
+            whole: pictures in the whole batch.
+            smoothing: of the labels, as `loss_of`.
+        """
+        with self.autocast(pixels.device):
+            outputs = net(pixels)
+        loss = loss_of(net, outputs, labels, smoothing)
+        (loss * (len(labels) / whole)).backward()  # type: ignore[no-untyped-call]
+        right = (logits_of(outputs).argmax(dim=1) == labels).sum()
+        return Learned(loss.item() * len(labels), int(right))
+
     def __str__(self) -> str:
-        return f"{self.precision}, {self.layout}"
+        threads = f", {self.shards} shards" if self.shards > 1 else ""
+        return f"{self.precision}, {self.layout}{threads}"
 
 
 def choose(net: nn.Module, pixels: Tensor, labels: Tensor, config: Config) -> Engine:
@@ -69,13 +100,14 @@ def choose(net: nn.Module, pixels: Tensor, labels: Tensor, config: Config) -> En
     Args:
         net: the network, on its device.
         pixels, labels: one batch as training will see it, ``(N, C, H, W)`` and ``(N,)``.
-        config: fixes precision or layout where it does not say ``"auto"``.
+        config: fixes precision, layout or shards where it does not leave them open.
     """
     precisions = list(_DTYPES) if config.precision == "auto" else [config.precision]
     if config.precision == "auto" and not _bfloat16_pays(pixels.device):
         precisions = ["float32"]
     layouts = list(_FORMATS) if config.layout == "auto" else [config.layout]
-    candidates = [Engine(p, layout) for p, layout in product(precisions, layouts)]
+    shards = config.shards or most_shards(net, len(pixels), pixels.device)
+    candidates = [Engine(p, layout, shards) for p, layout in product(precisions, layouts)]
     if len(candidates) == 1:
         return candidates[0]
     return _fastest(candidates, net, pixels, labels, config)
@@ -102,7 +134,7 @@ def _fastest(
                 trial[str(engine)] = round(speed, 1)
     tried = [engine for engine in candidates if str(engine) in trial]
     winner = max(tried, key=lambda engine: trial[str(engine)])
-    return Engine(winner.precision, winner.layout, trial)
+    return replace(winner, trial=trial)
 
 
 def _speed(step: Callable[[Tensor], float], pixels: Tensor, deadline: float) -> float:
@@ -128,16 +160,14 @@ def _stepper(
 ) -> Callable[[Tensor], float]:
     """A function that makes one training step on a batch and returns the seconds it took."""
     net = engine.place(net)
-    optimizer = make_optimizer(net, config)
+    optimizer, shards = make_optimizer(net, config), Shards(net, engine.shards)
 
     def step(pixels: Tensor) -> float:
         started = time.perf_counter()
-        with engine.autocast(pixels.device):
-            outputs = net(engine.place(pixels))
-        loss = loss_of(net, outputs, labels[: len(pixels)])
-        loss.backward()  # type: ignore[no-untyped-call]
+        learn = partial(engine.learn, whole=len(pixels))
+        with shards.sharing_cores():
+            shards.learn(engine.place(pixels), labels[: len(pixels)], learn)
         optimizer.step()
-        optimizer.zero_grad()
         if pixels.device.type != "cpu":
             torch.accelerator.synchronize()
         return time.perf_counter() - started

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +15,8 @@ from convatlas.data import ImageSet, Preprocess, augment
 from convatlas.errors import TrainingError
 from convatlas.train.config import Config
 from convatlas.train.engine import Engine
-from convatlas.train.loss import logits_of, loss_of
-from convatlas.train.optim import make_optimizer, make_schedule
+from convatlas.train.optim import learning_rate, make_optimizer, make_schedule
+from convatlas.train.shards import Shards
 from convatlas.train.size import early_side
 
 
@@ -57,7 +59,9 @@ class Loop:
         config: Config,
         engine: Engine,
     ) -> None:
+        config = replace(config, lr=learning_rate(net, config))
         self.optimizer = make_optimizer(net, config)
+        self.shards = Shards(net, engine.shards)
         self.device = next(net.parameters()).device
         self.net, self.preprocess, self.config, self.engine = net, preprocess, config, engine
         self.pixels, self.labels = images.images.to(self.device), images.labels.to(self.device)
@@ -78,7 +82,8 @@ class Loop:
         tally = Tally()
         order = torch.randperm(len(self.labels), generator=self.order).to(self.device)
         for start in range(0, self.steps_per_epoch * self.batch_size, self.batch_size):
-            self.step(order[start : start + self.batch_size], tally)
+            with self.shards.sharing_cores():
+                self.step(order[start : start + self.batch_size], tally)
             yield tally
 
     def step(self, chosen: Tensor, tally: Tally) -> None:
@@ -91,22 +96,20 @@ class Loop:
         pixels, labels = self.batch(chosen)
         loaded = time.perf_counter()
 
-        with self.engine.autocast(self.device):
-            outputs = self.net(pixels)
-        loss = loss_of(self.net, outputs, labels, self.config.label_smoothing)
-        if not loss.isfinite():
+        learn = partial(self.engine.learn, whole=len(labels), smoothing=self.config.label_smoothing)
+        learned = self.shards.learn(pixels, labels, learn)
+        loss = sum(part.loss for part in learned) / len(labels)
+        if not math.isfinite(loss):
             raise TrainingError(
-                f"the loss is {loss.item()} at step {self.number + 1} with learning rate "
+                f"the loss is {loss} at step {self.number + 1} with learning rate "
                 f"{self.lr:.3g}: try a smaller --lr than {self.config.lr:g}"
             )
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.schedule.step()
 
         tally.images += len(labels)
-        tally.loss += loss.item() * len(labels)
-        tally.right += int((logits_of(outputs).argmax(dim=1) == labels).sum())
+        tally.loss += loss * len(labels)
+        tally.right += sum(part.right for part in learned)
         tally.waiting += loaded - started
         tally.computing += time.perf_counter() - loaded
         self.number += 1

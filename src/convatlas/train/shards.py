@@ -1,0 +1,91 @@
+"""One step by several threads: each takes a share of the batch, and their gradients are added.
+
+PyTorch splits every single operation over the cores, which small operations hardly gain from: on
+two cores a LeNet trains no faster than on one. Splitting the batch once, around the whole of
+forward and backward, keeps both cores busy (docs/notes/shards.md has the numbers). As in PyTorch's
+own data-parallel training, batch normalisation sees the pictures of its shard, and the moving
+averages that are kept are those of the first.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from convatlas.nets.parts import Net
+
+LEAST = 64  # pictures in a shard, so that batch statistics stay those of a batch
+
+T = TypeVar("T")
+
+
+def most_shards(net: nn.Module, batch_size: int, device: torch.device) -> int:
+    """How many shards a batch may have.
+
+    One, unless the processor trains a network of the atlas without dropout: threads would draw
+    from the one random state in no particular order, and a seed would no longer fix a run.
+    """
+    random = any(isinstance(layer, nn.Dropout) and layer.p > 0 for layer in net.modules())
+    if device.type != "cpu" or not isinstance(net, Net) or random:
+        return 1
+    return max(1, min(torch.get_num_threads(), batch_size // LEAST))
+
+
+class Shards:
+    """A network and its shadows, which share its weights and have gradients of their own.
+
+    Args:
+        net: the network, on its device and in its memory layout.
+        count: threads; with one, everything happens in the caller's.
+    """
+
+    def __init__(self, net: nn.Module, count: int) -> None:
+        self.nets = [net, *(_shadow(net) for _ in range(count - 1))]
+        self.threads = torch.get_num_threads()
+        self.each = max(1, self.threads // count)
+        self.pool = ThreadPoolExecutor(count, "shard", torch.set_num_threads, (self.each,))
+
+    def learn(
+        self, pixels: Tensor, labels: Tensor, work: Callable[[nn.Module, Tensor, Tensor], T]
+    ) -> list[T]:
+        """Call ``work`` on each shard of a batch; afterwards the network has the sum of gradients.
+
+        Args:
+            pixels, labels: the batch.
+            work: runs forward and backward; the loss it derives must be a sum over pictures, or
+                a mean over the whole batch.
+        """
+        for net in self.nets:
+            net.zero_grad()
+        if len(self.nets) == 1:
+            return [work(self.nets[0], pixels, labels)]
+        count = min(len(self.nets), len(pixels))
+        shards = pixels.tensor_split(count), labels.tensor_split(count)
+        done = list(self.pool.map(work, self.nets[:count], *shards))
+        for shadow in self.nets[1:count]:
+            for own, other in zip(self.nets[0].parameters(), shadow.parameters(), strict=True):
+                if own.grad is not None and other.grad is not None:
+                    own.grad += other.grad
+        return done
+
+    @contextmanager
+    def sharing_cores(self) -> Iterator[None]:
+        """Inside, every shard has its part of the cores; outside, operations have all of them."""
+        torch.set_num_threads(self.each)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(self.threads)
+
+
+def _shadow(net: nn.Module) -> nn.Module:
+    shadow = copy.deepcopy(net)
+    for mine, its in zip(shadow.parameters(), net.parameters(), strict=True):
+        mine.data = its.data
+    return shadow
