@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ class Report:
 
     Attributes:
         top5: the true class is among the five likeliest; None for five classes or fewer.
+        names: of the K classes.
         confusion: ``(K, K)`` counts, true class by row, predicted class by column.
     """
 
@@ -48,12 +50,29 @@ class Report:
     loss: float
     top1: float
     top5: float | None
-    classes: tuple[ClassScore, ...]
+    names: tuple[str, ...]
     confusion: NDArray[np.int64]
+
+    @cached_property
+    def classes(self) -> tuple[ClassScore, ...]:
+        """The score of each class, in the order of the names."""
+        # when asked for, not after every epoch: scikit-learn takes a second to import
+        from sklearn.metrics import precision_recall_fscore_support
+
+        every = range(len(self.names))
+        true, predicted = np.indices(self.confusion.shape).reshape(2, -1)
+        scores = precision_recall_fscore_support(
+            true, predicted, labels=every, sample_weight=self.confusion.ravel(), zero_division=0.0
+        )
+        return tuple(
+            ClassScore(name, float(p), float(r), float(f), int(n))
+            for name, p, r, f, n in zip(self.names, *scores, strict=True)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
-        return asdict(self) | {"confusion": self.confusion.tolist()}
+        scores = [asdict(one) for one in self.classes]
+        return asdict(self) | {"classes": scores, "confusion": self.confusion.tolist()}
 
 
 def evaluate(classifier: Classifier, images: ImageSet, batch_size: int = 256) -> Report:
@@ -71,11 +90,7 @@ def evaluate(classifier: Classifier, images: ImageSet, batch_size: int = 256) ->
 
 def score(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Report:
     """Score logits ``(N, K)`` against labels ``(N,)`` from 0 to K − 1."""
-    from sklearn.metrics import precision_recall_fscore_support
-
-    every = list(range(len(classes)))
     predicted = logits.argmax(dim=1)
-    per_class = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0.0)
     pairs = torch.bincount(labels * len(classes) + predicted, minlength=len(classes) ** 2)
     five = logits.topk(min(5, len(classes)), dim=1).indices
     return Report(
@@ -85,10 +100,7 @@ def score(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Report:
         top5=(five == labels[:, None]).any(dim=1).float().mean().item()
         if len(classes) > 5
         else None,
-        classes=tuple(
-            ClassScore(name, float(p), float(r), float(f), int(n))
-            for name, p, r, f, n in zip(classes, *per_class, strict=True)
-        ),
+        names=tuple(classes),
         confusion=pairs.view(len(classes), len(classes)).numpy(),
     )
 
