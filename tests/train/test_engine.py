@@ -73,8 +73,22 @@ def test_the_faster_one_wins_on_whole_batches(trial, last: float, plain: float) 
     assert made.trial == {LAST: pytest.approx(1 / last), PLAIN: pytest.approx(1 / plain)}
     assert set(seen) == {LAST, PLAIN}
     for batches in seen.values():
-        assert batches == [4] + [64] * 5
+        assert batches == ([4] + [64] * 3) * 2
     assert seconds < 2
+
+
+def test_a_disturbance_of_one_turn_does_not_decide(
+    float32_only: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, seen = Clock(), []
+    monkeypatch.setattr(engine, "time", clock)
+
+    def tell(x: Tensor) -> None:
+        seen.append(x)
+        disturbed = len(seen) <= 4  # the first turn, which is the faster layout's
+        clock.now += len(x) * (0.002 if x.is_contiguous() else 0.003 if disturbed else 0.001)
+
+    assert choose(network(tell), PIXELS, LABELS, Config()).layout == "channels-last"
 
 
 @pytest.mark.parametrize("slow", [0.01, 0.02, 0.05, 0.1, 0.2])
