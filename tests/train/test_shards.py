@@ -43,12 +43,17 @@ def test_gradients_and_losses_add_up_to_those_of_the_whole_batch(count: int) -> 
 def test_shadows_follow_the_weights() -> None:
     net = lenet()
     shards = Shards(net, 2)
-    torch.optim.SGD(net.parameters(), lr=1.0)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.fill_(0.5)
     for parameter in shards.nets[1].parameters():
         assert (parameter == 0.5).all()
+
+
+def test_a_network_in_evaluation_mode_and_its_shadows_are_put_in_training_mode() -> None:
+    shards = Shards(lenet().eval(), 2)
+    shards.train()
+    assert all(layer.training for net in shards.nets for layer in net.modules())
 
 
 def test_each_shard_normalises_by_itself_and_the_first_is_remembered() -> None:

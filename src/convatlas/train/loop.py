@@ -78,7 +78,7 @@ class Loop:
 
     def epoch(self) -> Iterator[Tally]:
         """One pass over the pictures in a new order; yields the tally so far after each step."""
-        self.net.train()
+        self.shards.train()
         tally = Tally()
         order = torch.randperm(len(self.labels), generator=self.order).to(self.device)
         for start in range(0, self.steps_per_epoch * self.batch_size, self.batch_size):

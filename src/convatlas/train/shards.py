@@ -74,6 +74,11 @@ class Shards:
                     own.grad += other.grad
         return done
 
+    def train(self) -> None:
+        """Put the network and its shadows in training mode."""
+        for net in self.nets:
+            net.train()
+
     @contextmanager
     def sharing_cores(self) -> Iterator[None]:
         """Inside, every shard has its part of the cores; outside, operations have all of them."""
