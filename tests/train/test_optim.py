@@ -3,13 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.optim import SGD, AdamW
 
 from convatlas.errors import ConfigError
 from convatlas.nets.lenet import LeNet
 from convatlas.nets.parts import Norm
 from convatlas.train import Config
 from convatlas.train.config import Optimizer
-from convatlas.train.optim import best_device, learning_rate, make_optimizer, make_schedule
+from convatlas.train.optim import best_device, make_optimizer, make_schedule, settle
 
 
 def net() -> nn.Sequential:
@@ -58,7 +59,9 @@ def test_momentum_zero_is_plain_sgd() -> None:
     """Torch refuses Nesterov without momentum; the step is the gradient times the rate."""
     made = nn.Linear(2, 1, bias=False)
     before = made.weight.detach().clone()
-    optimizer = make_optimizer(made, Config(momentum=0.0, lr=0.5, weight_decay=0.0))
+    optimizer = make_optimizer(
+        made, Config(optimizer="sgd", momentum=0.0, lr=0.5, weight_decay=0.0)
+    )
     made(torch.tensor([[1.0, 2.0]])).sum().backward()
     optimizer.step()
     torch.testing.assert_close(made.weight, before - 0.5 * torch.tensor([[1.0, 2.0]]))
@@ -106,13 +109,20 @@ def test_the_best_device_computes() -> None:
 
 @pytest.mark.parametrize(
     ("norm", "optimizer", "expected"),
-    [("batch", "sgd", 0.4), ("none", "sgd", 0.02), ("group", "adamw", 4e-3)],
+    [
+        ("batch", "auto", ("sgd", 0.4)),
+        ("none", "auto", ("adamw", 1e-3)),
+        ("none", "sgd", ("sgd", 0.02)),
+        ("group", "adamw", ("adamw", 4e-3)),
+    ],
 )
-def test_the_usual_rate_is_high_only_where_the_network_normalises(
-    norm: Norm, optimizer: Optimizer, expected: float
+def test_what_is_left_to_the_network_depends_on_its_normalisation(
+    norm: Norm, optimizer: Optimizer, expected: tuple[str, float]
 ) -> None:
     net = LeNet(norm=norm)
-    assert learning_rate(net, Config(optimizer=optimizer)) == expected
-    assert learning_rate(net, Config(optimizer=optimizer, lr=0.3)) == 0.3
+    settled = settle(net, Config(optimizer=optimizer))
+    assert (settled.optimizer, settled.lr) == expected
+    assert settle(net, Config(optimizer=optimizer, lr=0.3)).lr == 0.3
     made = make_optimizer(net, Config(optimizer=optimizer))
-    assert {group["lr"] for group in made.param_groups} == {expected}
+    assert isinstance(made, SGD if expected[0] == "sgd" else AdamW)
+    assert {group["lr"] for group in made.param_groups} == {expected[1]}

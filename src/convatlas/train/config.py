@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from convatlas.errors import ConfigError
 
-Optimizer = Literal["sgd", "adamw"]
+Optimizer = Literal["auto", "sgd", "adamw"]
 Schedule = Literal["constant", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Layout = Literal["auto", "contiguous", "channels-last"]
@@ -29,9 +29,10 @@ class Config:
             one that the network takes; ``"paper"`` is the one its paper used.
         early_share, early_scale: the first ``early_share`` of the steps sees the pictures at
             ``early_scale`` of their side, where the network takes both: it costs less.
-        optimizer: ``"sgd"`` (with momentum, Nesterov where ``nesterov``) or ``"adamw"``.
+        optimizer: ``"sgd"`` (with ``momentum``, and Nesterov's where ``nesterov``), ``"adamw"``, or
+            ``"auto"`` for SGD where the network normalises and AdamW where it does not.
         lr: learning rate; the highest one where the schedule moves it. None for the usual one of
-            `optim.learning_rate`, which depends on whether the network normalises.
+            `optim.settle`, which depends on optimiser and normalisation.
         momentum, nesterov: of SGD.
         weight_decay: per step, on matrices and kernels only (not on biases and normalisation).
         decay_everything: weight decay on every parameter, as plain loops do.
@@ -54,7 +55,7 @@ class Config:
     size: int | Literal["own", "paper"] = "own"
     early_share: float = 0.0
     early_scale: float = 0.7
-    optimizer: Optimizer = "sgd"
+    optimizer: Optimizer = "auto"
     lr: float | None = None
     momentum: float = 0.9
     nesterov: bool = True

@@ -24,7 +24,7 @@ from convatlas.train.display import Display
 from convatlas.train.engine import Engine, choose
 from convatlas.train.folder import RunFolder
 from convatlas.train.loop import Loop
-from convatlas.train.optim import best_device, learning_rate
+from convatlas.train.optim import best_device, settle
 from convatlas.train.recipes import recipe as find_recipe
 from convatlas.train.size import input_side
 
@@ -92,7 +92,7 @@ def fit(
     started = time.perf_counter()
     config = find_recipe(recipe) if isinstance(recipe, str) else recipe
     config = replace(config, **changes)
-    config = replace(config, lr=learning_rate(net, config))
+    config = settle(net, config)
     if isinstance(data, str):
         usual = net.input_size if isinstance(net, Net) else None
         wanted = config.size if isinstance(config.size, int) else usual

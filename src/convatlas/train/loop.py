@@ -15,7 +15,7 @@ from convatlas.data import ImageSet, Preprocess, augment
 from convatlas.errors import TrainingError
 from convatlas.train.config import Config
 from convatlas.train.engine import Engine
-from convatlas.train.optim import learning_rate, make_optimizer, make_schedule
+from convatlas.train.optim import make_optimizer, make_schedule, settle
 from convatlas.train.shards import Shards
 from convatlas.train.size import early_side
 
@@ -59,7 +59,7 @@ class Loop:
         config: Config,
         engine: Engine,
     ) -> None:
-        config = replace(config, lr=learning_rate(net, config))
+        config = settle(net, config)
         self.optimizer = make_optimizer(net, config)
         self.shards = Shards(net, engine.shards)
         self.device = next(net.parameters()).device

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
@@ -13,17 +15,26 @@ from convatlas.train.config import Config
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d, nn.LayerNorm)
 
 
-def learning_rate(net: nn.Module, config: Config) -> float:
-    """The configured rate, or the usual one.
+_USUAL_LR = {
+    ("sgd", True): 0.4,
+    ("sgd", False): 0.02,
+    ("adamw", True): 4e-3,
+    ("adamw", False): 1e-3,
+}
 
-    Normalisation after a layer takes the scale out of its weights, so a step may be large; without
-    it the same step blows the activations up.
+
+def settle(net: nn.Module, config: Config) -> Config:
+    """The settings with what they leave to the network decided: optimiser and learning rate.
+
+    Normalisation after a layer takes the scale out of its weights, so SGD may take large steps;
+    without it they blow the activations up, and Adam finds a scale for each weight.
     """
-    if config.lr is not None:
-        return config.lr
     normalised = any(isinstance(layer, _NORMS) for layer in net.modules())
-    usual = {"sgd": (0.4, 0.02), "adamw": (4e-3, 1e-3)}[config.optimizer]
-    return usual[0] if normalised else usual[1]
+    optimizer = config.optimizer
+    if optimizer == "auto":
+        optimizer = "sgd" if normalised else "adamw"
+    lr = _USUAL_LR[optimizer, normalised] if config.lr is None else config.lr
+    return replace(config, optimizer=optimizer, lr=lr)
 
 
 def make_optimizer(net: nn.Module, config: Config) -> Optimizer:
@@ -37,19 +48,19 @@ def make_optimizer(net: nn.Module, config: Config) -> Optimizer:
         raise ConfigError(
             f"{type(net).__name__} has nothing to train: no parameter needs a gradient"
         )
-    lr = learning_rate(net, config)
+    config = settle(net, config)
     matrices = [p for p in trained if config.decay_everything or p.dim() > 1]
     rest = [p for p in trained if not config.decay_everything and p.dim() <= 1]
     groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": rest, "weight_decay": 0.0},
+        {"params": matrices, "lr": config.lr, "weight_decay": config.weight_decay},
+        {"params": rest, "lr": config.lr, "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
     fused = trained[0].device.type in ("cpu", "cuda", "mps")
     if config.optimizer == "adamw":
-        return AdamW(groups, lr=lr, fused=fused)
+        return AdamW(groups, fused=fused)
     nesterov = config.nesterov and config.momentum > 0
-    return SGD(groups, lr=lr, momentum=config.momentum, nesterov=nesterov, fused=fused)
+    return SGD(groups, momentum=config.momentum, nesterov=nesterov, fused=fused)
 
 
 def make_schedule(optimizer: Optimizer, config: Config, steps: int) -> LambdaLR:

@@ -19,6 +19,7 @@ def course() -> Config:
         recipe="course",
         epochs=5,
         batch_size=128,
+        optimizer="sgd",
         lr=0.05,
         momentum=0.0,
         weight_decay=0.0,
