@@ -2,8 +2,8 @@
 
     python benchmarks/demo.py --seeds 3
 
-Training time counts everything after the data are on disk: reading them, the trial that picks
-number format and layout, every step and every evaluation.
+Training time counts everything after the data are in memory: the trial that picks number format and
+layout, every step and every evaluation.
 """
 
 from __future__ import annotations
