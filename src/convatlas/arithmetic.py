@@ -85,13 +85,19 @@ def pool_output_size(
     padding cell).
 
     Raises:
-        ShapeError: as :func:`conv_output_size`.
+        ShapeError: as :func:`conv_output_size`; or the padding is more than half of the window,
+            so that a window could lie in it alone.
     """
     stride = kernel if stride is None else stride
-    if not ceil_mode:
-        return conv_output_size(size, kernel, stride, padding, dilation)
     _check(size, kernel, stride, padding, dilation)
     span = dilation * (kernel - 1) + 1
+    if 2 * padding > span:
+        raise ShapeError(
+            f"padding is {padding}, but it must be at most half of the window: "
+            f"⌊{_window(kernel, dilation)}/2⌋ = {span // 2}"
+        )
+    if not ceil_mode:
+        return conv_output_size(size, kernel, stride, padding, dilation)
     out = -(-(size + 2 * padding - span) // stride) + 1
     text = f"⌈({size}+2·{padding}−{_window(kernel, dilation)})/{stride}⌉+1 = {_signed(out)}"
     if (out - 1) * stride >= size + padding:
@@ -126,6 +132,29 @@ def conv_transpose_output_size(
     )
     least = -(-(2 * padding - dilation * (kernel - 1) - output_padding) // stride) + 1
     return _at_least_one(out, text, size, least)
+
+
+def unpool_output_size(size: int, kernel: int, stride: int | None = None, padding: int = 0) -> Size:
+    """Cells that max unpooling makes where no ``output_size`` is given: ``(n−1)s − 2p + k``.
+
+    Raises:
+        ShapeError: an argument is out of range, or nothing is left.
+    """
+    return conv_transpose_output_size(size, kernel, kernel if stride is None else stride, padding)
+
+
+def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:
+    """Cells before and after with which a convolution of stride 1 keeps the size.
+
+    ``d(k−1)`` in all; where that is odd, the one more goes to the end (PyTorch's ``'same'``).
+    """
+    total = dilation * (kernel - 1)
+    return total // 2, total - total // 2
+
+
+def adaptive_window(index: int, size: int, output_size: int) -> tuple[int, int]:
+    """Cells ``[⌊i·n/m⌋, ⌈(i+1)·n/m⌉)`` that cell ``i`` of an adaptive pooling averages."""
+    return index * size // output_size, -(-(index + 1) * size // output_size)
 
 
 def _at_least_one(out: int, text: str, size: int, least: int) -> Size:

@@ -6,6 +6,7 @@
     ├── UnknownNameError        a network, data set, recipe or layer that does not exist (KeyError)
     ├── ConfigError             an option whose value cannot be (ValueError)
     ├── ShapeError              sizes that do not fit, with the arithmetic (ValueError)
+    ├── ArgumentTypeError       an argument of the wrong type, or tensors of two (TypeError)
     ├── DataError               a file or folder that is missing, unreadable or not as it says
     │   └── DownloadError       a file that could not be fetched, or is not the one asked for
     ├── ModelError              a model file or checkpoint that does not fit
@@ -50,6 +51,10 @@ class ConfigError(ConvAtlasError, ValueError):
 
 class ShapeError(ConvAtlasError, ValueError):
     """Sizes that do not fit together; the message shows the arithmetic."""
+
+
+class ArgumentTypeError(ConvAtlasError, TypeError):
+    """An argument of the wrong type, or tensors whose types do not go together."""
 
 
 class DataError(ConvAtlasError):
