@@ -54,10 +54,10 @@ def ours(case: Case, images: ImageSet) -> tuple[Loop, float]:
     """Our loop, warmed up, and the seconds that its trial took."""
     config = replace(course(), batch_size=case.batch, lr=case.lr, size=case.size)
     net = build(case.net, num_classes=10, in_channels=1, input_size=case.size)
-    preprocess = Preprocess.measure(images.images, case.size)
-    first = slice(case.batch)
+    preprocess = Preprocess.measure(images.sample(len(images))[0], case.size)
+    pixels, labels = images.sample(case.batch)
     started = time.perf_counter()
-    engine = choose(net, preprocess(images.images[first]), images.labels[first], config)
+    engine = choose(net, preprocess(pixels), labels, config)
     cost = time.perf_counter() - started
     loop = Loop(engine.place(net), images, preprocess, config, engine)
     speed(loop, 1)
@@ -70,7 +70,7 @@ def speed(loop: Loop, batches: int) -> float:
     for number, _ in enumerate(loop.epoch(), start=1):
         if number == batches:
             break
-    return batches * loop.batch_size / (time.perf_counter() - started)
+    return batches * loop.feed.batch_size / (time.perf_counter() - started)
 
 
 def main() -> None:
@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     images = sources.load("fashion-mnist").train
+    pixels, labels = images.sample(len(images))
     print(describe())
     print(
         "\n| network, side, batch | d2l's loop, images/s | ConvAtlas, images/s | ratio | chosen "
@@ -97,8 +98,8 @@ def main() -> None:
             theirs.append(
                 d2l.train(
                     net,
-                    images.images,
-                    images.labels,
+                    pixels,
+                    labels,
                     size=case.size,
                     batch=case.batch,
                     lr=case.lr,

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from convatlas import files
-from convatlas.data import Preprocess
+from convatlas.data import Pictures, Preprocess
 from convatlas.errors import ConvAtlasError, ModelError
 from convatlas.nets.build import build
 from convatlas.nets.parts import Net
@@ -68,7 +68,7 @@ class Classifier:
     classes: tuple[str, ...]
     card: dict[str, Any] = field(default_factory=dict)
 
-    def logits(self, pixels: Tensor, batch_size: int = 256) -> Tensor:
+    def logits(self, pixels: Tensor | Pictures, batch_size: int = 256) -> Tensor:
         """Logits ``(N, K)``, float32 on the CPU, of uint8 pictures ``(N, C, h, w)``.
 
         The network is in evaluation mode meanwhile; afterwards it is as it was.
@@ -81,15 +81,15 @@ class Classifier:
 
     @torch.inference_mode()
     def _logits(
-        self, pixels: Tensor, batch_size: int, prepare: Callable[[Tensor], Tensor]
+        self, pixels: Tensor | Pictures, batch_size: int, prepare: Callable[[Tensor], Tensor]
     ) -> Tensor:
         device = next((p.device for p in self.net.parameters()), torch.device("cpu"))
         modes = [(module, module.training) for module in self.net.modules()]
         self.net.eval()
         try:
             answers = [
-                self._answer(prepare(batch.to(device))).float().cpu()
-                for batch in torch.split(pixels, batch_size)
+                self._answer(prepare(pixels[start : start + batch_size].to(device))).float().cpu()
+                for start in range(0, len(pixels), batch_size)
             ]
         finally:
             for module, training in modes:

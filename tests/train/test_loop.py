@@ -110,23 +110,9 @@ def test_a_tally_of_time() -> None:
     }
 
 
-def test_every_picture_comes_once_an_epoch_in_a_new_order(small: Make, data: Dataset) -> None:
-    loop = loop_of(small(), data, Config(batch_size=16, lr=1e-6))
-    seen: list[list[int]] = [[], []]
-    step = loop.step
-    for epoch in seen:
-        loop.step = lambda chosen, tally, epoch=epoch: (
-            epoch.extend(chosen.tolist()),
-            step(chosen, tally),
-        )
-        list(loop.epoch())
-    assert sorted(seen[0]) == sorted(seen[1]) == list(range(96))
-    assert seen[0] != seen[1]
-
-
 def test_batches_larger_than_the_data_are_the_data(small: Make, data: Dataset) -> None:
     loop = loop_of(small(), data, Config(batch_size=1000))
-    assert (loop.batch_size, loop.steps_per_epoch) == (96, 1)
+    assert (loop.feed.batch_size, loop.steps_per_epoch) == (96, 1)
     (tally,) = loop.epoch()
     assert tally.images == 96
 
@@ -149,22 +135,23 @@ def test_augmentation_is_drawn_anew_from_the_runs_seed(small: Make, data: Datase
     loop, again = loop_of(small(), data, config), loop_of(small(), data, config)
     other = loop_of(small(), data, replace(config, seed=6))
     bare = loop_of(small(), data, Config())
-    first, labels = loop.batch(everything)
-    assert torch.equal(first, again.batch(everything)[0])
+    pixels, labels = loop.feed.batch(everything)
     assert torch.equal(labels, data.train.labels)
+    first = loop.inputs(pixels)
+    assert torch.equal(first, again.inputs(pixels))
     for different in (loop, other, bare):
-        assert not torch.equal(first, different.batch(everything)[0])
+        assert not torch.equal(first, different.inputs(pixels))
     spec = loop.preprocess
-    assert torch.equal(bare.batch(everything)[0], spec(data.train.images))
+    assert torch.equal(bare.inputs(pixels), spec(data.train.images))
     black = spec(torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(1, 1, 8, 8))[0, 0, 0, 0]
-    erased = loop_of(small(), data, Config(erase=3)).batch(everything)[0] == black
+    erased = loop_of(small(), data, Config(erase=3)).inputs(pixels) == black
     assert erased.flatten(1).sum(1).min() >= 4  # a corner at least
 
 
 def test_flipping_keeps_each_row(small: Make, data: Dataset) -> None:
-    everything = torch.arange(96)
+    pixels = data.train.images
     plain, mirrored = (
-        loop_of(small(), data, Config(flip=flip)).batch(everything)[0] for flip in (False, True)
+        loop_of(small(), data, Config(flip=flip)).inputs(pixels) for flip in (False, True)
     )
     assert torch.equal(still(plain), still(mirrored))
     turned = (plain != mirrored).flatten(1).any(1).sum().item()
@@ -194,7 +181,7 @@ def test_channels_last_is_the_same_training(small: Make, data: Dataset) -> None:
         engine = Engine("float32", layout)
         net = engine.place(small())
         loop = loop_of(net, data, Config(batch_size=48, lr=0.05), engine)
-        pixels, _ = loop.batch(torch.arange(2))
+        pixels = loop.inputs(data.train.images[:2])
         assert pixels.is_contiguous(
             memory_format=torch.channels_last if "-" in layout else torch.contiguous_format
         )

@@ -10,6 +10,8 @@ from __future__ import annotations
 from convatlas.data import augment
 from convatlas.data.folder import pictures_in
 from convatlas.data.imageset import Dataset, ImageSet
+from convatlas.data.listing import Listing
+from convatlas.data.pictures import Pictures
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.sources import SOURCES, download_size, load
 
@@ -17,6 +19,8 @@ __all__ = [
     "SOURCES",
     "Dataset",
     "ImageSet",
+    "Listing",
+    "Pictures",
     "Preprocess",
     "augment",
     "download_size",

@@ -54,7 +54,8 @@ class CifarSource(Hosted):
             self._images(f"{self.name} {half}", [members[name] for name in wanted], classes)
             for half, wanted in (("train", self.train), ("test", self.test))
         ]
-        return Dataset(self.name, *halves)
+        train, test = halves
+        return Dataset(self.name, train, test)
 
     def _members(self, path: Path) -> Mapping[str, bytes]:
         wanted, members = {*self.train, *self.test, self.names}, {}

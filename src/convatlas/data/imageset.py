@@ -1,4 +1,4 @@
-"""Pictures in memory: equal in size, decoded once, with their labels and class names."""
+"""Labelled pictures, equal in size, with their class names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from convatlas.data.listing import Listing
+from convatlas.data.pictures import Pictures
 from convatlas.errors import DataError
 
 
@@ -17,7 +19,8 @@ class ImageSet:
 
     Attributes:
         name: what to call it in a table.
-        images: uint8 ``(N, C, H, W)``.
+        images: uint8 ``(N, C, H, W)``: a tensor, in memory or mapped from a file, or what indexes
+            like one (`Pictures`).
         labels: int64 ``(N,)``, indices into ``classes``.
         classes: the names, in the order of the logits.
 
@@ -26,12 +29,14 @@ class ImageSet:
     """
 
     name: str
-    images: Tensor
+    images: Tensor | Pictures
     labels: Tensor
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.images.dtype != torch.uint8 or self.images.dim() != 4:
+        if isinstance(self.images, Tensor) and (
+            self.images.dtype != torch.uint8 or self.images.dim() != 4
+        ):
             raise DataError(
                 f"{self.name}: images are {self.images.dtype} of {tuple(self.images.shape)}, but "
                 "they must be uint8 (N, C, H, W)"
@@ -51,7 +56,24 @@ class ImageSet:
             )
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.labels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)`` of each picture."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    def take(self, chosen: Tensor | slice) -> Tensor:
+        """uint8 ``(n, C, H, W)``: the pictures at ``chosen``, int64 indices or a slice."""
+        return self.images[chosen]
+
+    def sample(self, count: int) -> tuple[Tensor, Tensor]:
+        """At most ``count`` pictures, evenly spread, and their labels; without a copy if all."""
+        if count >= len(self):
+            return self.take(slice(None)), self.labels
+        chosen = torch.arange(count) * len(self) // count
+        return self.take(chosen), self.labels[chosen]
 
     def subset(self, indices: Tensor) -> ImageSet:
         """The pictures at ``indices`` (int64, or a bool mask), in that order, with all classes."""
@@ -60,15 +82,27 @@ class ImageSet:
     def fingerprint(self) -> str:
         """SHA-256 in hex of shape, pixels, labels and class names: the same data, the same line."""
         digest = hashlib.sha256(repr((tuple(self.images.shape), self.classes)).encode())
-        for tensor in (self.images, self.labels):
-            digest.update(tensor.cpu().contiguous().numpy().data)
+        if isinstance(self.images, Tensor):
+            digest.update(self.images.cpu().contiguous().numpy().data)
+        else:
+            digest.update(self.images.fingerprint().encode())
+        digest.update(self.labels.cpu().contiguous().numpy().data)
         return digest.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """What is learned from, and what is only ever tested on; both have the same classes."""
+    """What is learned from, and what is only ever tested on; both have the same classes.
+
+    Attributes:
+        val: what is watched while learning, where the source has such a part.
+        notes: a line for each thing that was inferred or left out, for a person to read.
+        listing: the files behind the pictures, where they are files.
+    """
 
     name: str
     train: ImageSet
     test: ImageSet
+    val: ImageSet | None = None
+    notes: tuple[str, ...] = ()
+    listing: Listing | None = None

@@ -43,7 +43,8 @@ class IdxSource(Hosted):
                 )
             name = f"{self.name} {half}"
             halves.append(ImageSet(name, images[:, None], labels.long(), self.classes))
-        return Dataset(self.name, *halves)
+        train, test = halves
+        return Dataset(self.name, train, test)
 
 
 def _files(host: str, *rows: tuple[str, int, str, str]) -> tuple[HostedFile, ...]:

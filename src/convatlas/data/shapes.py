@@ -47,7 +47,8 @@ class Shapes:
             blocks = (labels[start : start + _BLOCK] for start in range(0, count, _BLOCK))
             images = torch.cat([_draw(block, side, generator) for block in blocks])
             halves.append(ImageSet(f"shapes {half}", images, labels, CLASSES))
-        return Dataset(self.name, *halves)
+        train, test = halves
+        return Dataset(self.name, train, test)
 
 
 def _draw(labels: Tensor, side: int, generator: torch.Generator) -> Tensor:

@@ -65,7 +65,7 @@ class Display:
         self, name: str, data: Dataset, preprocess: Preprocess, config: Config, engine: Engine
     ) -> None:
         """Say what is going to be trained, on what, and how."""
-        side, own = preprocess.size, "×".join(map(str, data.train.images.shape[2:]))
+        side, own = preprocess.size, "×".join(map(str, data.train.shape[1:]))
         resized = "" if own == f"{side}×{side}" else f", resized to {side}×{side}"
         self.say(
             f"{name} on {data.name}: {len(data.train):,} training and {len(data.test):,} test "

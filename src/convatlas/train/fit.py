@@ -29,6 +29,7 @@ from convatlas.train.recipes import recipe as find_recipe
 from convatlas.train.size import input_side
 
 _LOG_EVERY = 50  # steps between the rows of metrics.jsonl inside an epoch
+_MEASURED = 400_000_000  # pixels that mean and deviation are measured on, evenly spread
 
 
 @dataclass
@@ -98,13 +99,15 @@ def fit(
         wanted = config.size if isinstance(config.size, int) else usual
         where = None if data_dir is None else Path(data_dir)
         data = sources.load(data, data_dir=where, side=wanted)
-    _, channels, height, width = data.train.images.shape
+    channels, height, width = data.train.shape
     side = input_side(net, channels, min(height, width), config)
-    preprocess = Preprocess.measure(data.train.images, side)
+    measured, _ = data.train.sample(max(_MEASURED // (channels * height * width), 1))
+    preprocess = Preprocess.measure(measured, side)
     device = best_device()
     classifier = Classifier(net.to(device), preprocess, data.train.classes)
     # what does not fit is refused here, and not after an epoch
-    classifier.logits(data.train.images[:2])
+    pixels, labels = data.train.sample(config.batch_size)
+    classifier.logits(pixels[:2])
     place_classes(data.test.classes, data.train.classes)
     name = (net.name if isinstance(net, Net) else "") or type(net).__name__
     folder = RunFolder(Path(out)) if out is not None else RunFolder.fresh(name, data.name)
@@ -112,9 +115,7 @@ def fit(
     torch.manual_seed(config.seed)
     if config.init == "xavier":
         net.apply(init_xavier)
-    first = slice(config.batch_size)
-    sample = preprocess(data.train.images[first].to(device))
-    engine = choose(net, sample, data.train.labels[first].to(device), config)
+    engine = choose(net, preprocess(pixels.to(device)), labels.to(device), config)
     loop = Loop(engine.place(net), data.train, preprocess, config, engine)
 
     run = Run(folder.path, classifier, config, engine)

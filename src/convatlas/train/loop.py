@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 
-from convatlas.data import ImageSet, Preprocess, augment
+from convatlas.data import ImageSet, Preprocess
 from convatlas.errors import TrainingError
+from convatlas.train.augmentation import Augmentation
 from convatlas.train.config import Config
 from convatlas.train.engine import Engine
+from convatlas.train.feed import Feed
 from convatlas.train.optim import make_optimizer, make_schedule, settle
 from convatlas.train.shards import Shards
 from convatlas.train.size import early_side
@@ -46,7 +47,7 @@ class Loop:
 
     Args:
         net: the network, on its device and in the engine's layout.
-        images: the training pictures; they move to the network's device as uint8.
+        images: the training pictures.
         preprocess: from pictures to the network's input.
         config, engine: settings, and how the numbers are held.
     """
@@ -62,15 +63,12 @@ class Loop:
         config = settle(net, config)
         self.optimizer = make_optimizer(net, config)
         self.shards = Shards(net, engine.shards)
-        self.device = next(net.parameters()).device
+        device = next(net.parameters()).device
         self.net, self.preprocess, self.config, self.engine = net, preprocess, config, engine
-        self.pixels, self.labels = images.images.to(self.device), images.labels.to(self.device)
-        # the last, smaller batch is dropped: its batch statistics are the noisiest of the epoch
-        self.batch_size = min(config.batch_size, len(images))
-        self.steps_per_epoch = len(images) // self.batch_size
+        self.feed = Feed(images, config, device)
+        self.augment = Augmentation(config, device)
+        self.steps_per_epoch = self.feed.steps
         self.schedule = make_schedule(self.optimizer, config, config.epochs * self.steps_per_epoch)
-        self.order = torch.Generator().manual_seed(config.seed)
-        self.noise = torch.Generator(self.device).manual_seed(config.seed)
         self.number = 0  # of steps made
         small = early_side(net, preprocess.channels, preprocess.size, config)
         self.early = replace(preprocess, size=small, resize=small)
@@ -79,23 +77,23 @@ class Loop:
     def epoch(self) -> Iterator[Tally]:
         """One pass over the pictures in a new order; yields the tally so far after each step."""
         self.shards.train()
-        tally = Tally()
-        order = torch.randperm(len(self.labels), generator=self.order).to(self.device)
-        for start in range(0, self.steps_per_epoch * self.batch_size, self.batch_size):
+        tally, batches = Tally(), self.feed.epoch()
+        for _ in range(self.steps_per_epoch):
             with self.shards.sharing_cores():
-                self.step(order[start : start + self.batch_size], tally)
+                started = time.perf_counter()
+                pixels, labels = next(batches)
+                inputs = self.inputs(pixels)
+                tally.waiting += time.perf_counter() - started
+                self.step(inputs, labels, tally)
             yield tally
 
-    def step(self, chosen: Tensor, tally: Tally) -> None:
-        """Learn from the pictures numbered ``chosen`` ``(N,)``.
+    def step(self, pixels: Tensor, labels: Tensor, tally: Tally) -> None:
+        """Learn from one batch: the network's input ``(N, C, size, size)`` and labels ``(N,)``.
 
         Raises:
             TrainingError: the loss is not a number; nothing was learned from this step.
         """
         started = time.perf_counter()
-        pixels, labels = self.batch(chosen)
-        loaded = time.perf_counter()
-
         learn = partial(self.engine.learn, whole=len(labels), smoothing=self.config.label_smoothing)
         learned = self.shards.learn(pixels, labels, learn)
         loss = sum(part.loss for part in learned) / len(labels)
@@ -110,8 +108,7 @@ class Loop:
         tally.images += len(labels)
         tally.loss += loss * len(labels)
         tally.right += sum(part.right for part in learned)
-        tally.waiting += loaded - started
-        tally.computing += time.perf_counter() - loaded
+        tally.computing += time.perf_counter() - started
         self.number += 1
 
     @property
@@ -119,17 +116,8 @@ class Loop:
         """The learning rate of the next step."""
         return float(self.schedule.get_last_lr()[0])
 
-    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """The network's input ``(N, C, size, size)`` and labels ``(N,)`` of ``chosen`` pictures.
-
-        Augmentation works on uint8 pixels at their own size, where it is cheapest.
-        """
-        pixels = self.pixels[chosen]
-        if self.config.flip:
-            pixels = augment.flip(pixels, 0.5, self.noise)
-        if self.config.shift:
-            pixels = augment.shift(pixels, self.config.shift, self.noise)
-        if self.config.erase:
-            pixels = augment.erase(pixels, self.config.erase, self.noise)
+    def inputs(self, pixels: Tensor) -> Tensor:
+        """What the network sees of a batch: uint8 ``(N, C, H, W)`` to ``(N, C, size, size)``."""
         preprocess = self.early if self.number < self.early_steps else self.preprocess
-        return self.engine.place(preprocess(pixels)), self.labels[chosen]
+        inputs: Tensor = self.engine.place(preprocess(self.augment(pixels)))
+        return inputs

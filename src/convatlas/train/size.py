@@ -56,7 +56,7 @@ def build_for(name: str, data: Dataset, config: Config, **options: Any) -> Net:
     Raises:
         UnknownNameError, ConfigError, ShapeError: as `build`.
     """
-    _, channels, height, width = data.train.images.shape
+    channels, height, width = data.train.shape
     fitting = {"num_classes": len(data.train.classes), "in_channels": channels, **options}
     side = find(name).input_size
     if isinstance(config.size, int):
