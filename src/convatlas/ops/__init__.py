@@ -10,12 +10,47 @@ from convatlas.arithmetic import (
     same_padding,
     unpool_output_size,
 )
+from convatlas.ops.activation_facts import ACTIVATIONS, Activation
+from convatlas.ops.activations import (
+    leaky_relu,
+    leaky_relu_derivative,
+    prelu,
+    prelu_derivative,
+    relu,
+    relu_derivative,
+    rrelu,
+    rrelu_derivative,
+    sigmoid,
+    sigmoid_derivative,
+    tanh,
+    tanh_derivative,
+)
+from convatlas.ops.cross_entropy import cross_entropy, cross_entropy_derivative
+from convatlas.ops.softmax import softmax, softmax_jacobian
 
 __all__ = [
+    "ACTIVATIONS",
+    "Activation",
     "adaptive_window",
     "conv_output_size",
     "conv_transpose_output_size",
+    "cross_entropy",
+    "cross_entropy_derivative",
+    "leaky_relu",
+    "leaky_relu_derivative",
     "pool_output_size",
+    "prelu",
+    "prelu_derivative",
+    "relu",
+    "relu_derivative",
+    "rrelu",
+    "rrelu_derivative",
     "same_padding",
+    "sigmoid",
+    "sigmoid_derivative",
+    "softmax",
+    "softmax_jacobian",
+    "tanh",
+    "tanh_derivative",
     "unpool_output_size",
 ]

@@ -51,13 +51,26 @@ def batched(x: Tensor, axes: int, name: str = "input") -> tuple[Tensor, bool]:
 
 
 def same_dtype(input: Tensor, **others: Tensor | None) -> None:  # noqa: A002
-    """Refuse tensors of another number format than the input's.
+    """Refuse what is no tensor, and tensors of another number format than the input's.
 
     Raises:
         ArgumentTypeError: with the name and both formats.
     """
-    for name, other in others.items():
-        if other is not None and other.dtype != input.dtype:
+    given = {name: other for name, other in others.items() if other is not None}
+    tensors(input=input, **given)
+    for name, other in given.items():
+        if other.dtype != input.dtype:
             raise ArgumentTypeError(
                 f"{name} is {other.dtype}, but it must be {input.dtype} as the input is"
             )
+
+
+def tensors(**arguments: Tensor) -> None:
+    """Refuse what is no tensor.
+
+    Raises:
+        ArgumentTypeError: with the name and the type that it has.
+    """
+    for name, value in arguments.items():
+        if not isinstance(value, Tensor):
+            raise ArgumentTypeError(f"{name} is a {type(value).__name__}, but it must be a tensor")
