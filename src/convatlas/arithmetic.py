@@ -85,19 +85,19 @@ def pool_output_size(
     padding cell).
 
     Raises:
-        ShapeError: as :func:`conv_output_size`; or the padding is more than half of the window,
-            so that a window could lie in it alone.
+        ShapeError: as :func:`conv_output_size`; or the padding is more than half of the kernel,
+            which PyTorch does not take, so that no undilated window lies in it alone.
     """
     stride = kernel if stride is None else stride
     _check(size, kernel, stride, padding, dilation)
-    span = dilation * (kernel - 1) + 1
-    if 2 * padding > span:
+    if 2 * padding > kernel:
         raise ShapeError(
-            f"padding is {padding}, but it must be at most half of the window: "
-            f"⌊{_window(kernel, dilation)}/2⌋ = {span // 2}"
+            f"padding is {padding}, but it must be at most half of the kernel: "
+            f"⌊{kernel}/2⌋ = {kernel // 2}"
         )
     if not ceil_mode:
         return conv_output_size(size, kernel, stride, padding, dilation)
+    span = dilation * (kernel - 1) + 1
     out = -(-(size + 2 * padding - span) // stride) + 1
     text = f"⌈({size}+2·{padding}−{_window(kernel, dilation)})/{stride}⌉+1 = {_signed(out)}"
     if (out - 1) * stride >= size + padding:
@@ -134,13 +134,33 @@ def conv_transpose_output_size(
     return _at_least_one(out, text, size, least)
 
 
-def unpool_output_size(size: int, kernel: int, stride: int | None = None, padding: int = 0) -> Size:
-    """Cells that max unpooling makes where no ``output_size`` is given: ``(n−1)s − 2p + k``.
+def unpool_output_size(
+    size: int,
+    kernel: int,
+    stride: int | None = None,
+    padding: int = 0,
+    output_size: int | None = None,
+) -> Size:
+    """Cells that max unpooling makes along one axis: ``(n−1)s − 2p + k``, or ``output_size``.
+
+    Pooling rounds, so that maps of several sizes leave ``n`` cells: ``output_size`` says which it
+    was, and may differ from the formula by less than a stride. ``stride`` defaults to ``kernel``.
 
     Raises:
         ShapeError: an argument is out of range, or nothing is left.
     """
-    return conv_transpose_output_size(size, kernel, kernel if stride is None else stride, padding)
+    stride = kernel if stride is None else stride
+    if output_size is None:
+        return conv_transpose_output_size(size, kernel, stride, padding)
+    _check(size, kernel, stride, padding, 1)
+    usual = (size - 1) * stride - 2 * padding + kernel
+    least, most = max(usual - stride + 1, 1), usual + stride - 1
+    if not least <= output_size <= most:
+        raise ShapeError(
+            f"output_size is {_signed(output_size)}, but it must be between {least} and {most}, "
+            f"less than a stride from ({size}−1)·{stride}−2·{padding}+{kernel} = {_signed(usual)}"
+        )
+    return Size(output_size, f"output_size = {output_size}")
 
 
 def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:

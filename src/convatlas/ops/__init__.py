@@ -25,19 +25,39 @@ from convatlas.ops.activations import (
     tanh,
     tanh_derivative,
 )
+from convatlas.ops.adaptive_avg_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+)
+from convatlas.ops.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
 from convatlas.ops.cross_entropy import cross_entropy, cross_entropy_derivative
+from convatlas.ops.max_pool import max_pool1d, max_pool2d, max_pool3d
+from convatlas.ops.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from convatlas.ops.softmax import softmax, softmax_jacobian
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
     "adaptive_window",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "conv_output_size",
     "conv_transpose_output_size",
     "cross_entropy",
     "cross_entropy_derivative",
     "leaky_relu",
     "leaky_relu_derivative",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "pool_output_size",
     "prelu",
     "prelu_derivative",
