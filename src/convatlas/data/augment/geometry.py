@@ -1,15 +1,11 @@
-"""Augmentation of a whole batch at once, on the device where it lies.
-
-Each function takes ``(N, C, H, W)`` of uint8 or float and returns a new batch; each picture gets
-a draw of its own from ``generator``, which may live on another device than the pictures. Zero is
-what lies outside a picture: black in uint8, the mean after normalising.
-"""
+"""Pictures mirrored, moved and cut; no pixel is changed."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from convatlas.data.augment.draws import chance, integers
 from convatlas.errors import ConfigError, ShapeError
 
 
@@ -19,11 +15,12 @@ def flip(x: Tensor, p: float, generator: torch.Generator) -> Tensor:
     Raises:
         ConfigError: ``p`` is not a probability.
     """
-    if not 0 <= p <= 1:
-        raise ConfigError(f"p is {p}, but a probability lies between 0 and 1")
-    chosen = torch.rand(len(x), generator=generator, device=generator.device) < p
-    index = chosen.nonzero().squeeze(1).to(x.device)
-    return x.index_copy(0, index, x[index].flip(-1))
+    index = chance(p, len(x), generator, x.device).nonzero().squeeze(1)
+    mirrored = x.index_select(0, index).flip(-1)
+    source = torch.arange(len(x), device=x.device)
+    source[index] = len(x) + torch.arange(len(index), device=x.device)
+    # on uint8 four times as fast as index_copy, and index_select ten times as x[index]
+    return torch.cat([x, mirrored]).index_select(0, source)
 
 
 def shift(x: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
@@ -54,31 +51,6 @@ def crop(x: Tensor, size: int, generator: torch.Generator) -> Tensor:
     return _windows(x.contiguous(), size, size, generator)
 
 
-def erase(x: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """A square of zeros in each picture, its middle anywhere in it (DeVries and Taylor 2017).
-
-    A square near the edge lies partly outside, as in the paper's Cutout, so that the pixels of the
-    border are erased too.
-
-    Raises:
-        ConfigError: ``side`` is negative.
-    """
-    if side < 0:
-        raise ConfigError(f"side is {side}, but it must be at least 0")
-    inside = []
-    for length in x.shape[-2:]:
-        start = _draw(length, len(x), generator).to(x.device) - side // 2
-        cells = torch.arange(length, device=x.device)
-        inside.append((cells >= start[:, None]) & (cells < start[:, None] + side))
-    rows, columns = inside
-    # a product: masked_fill and where take twice as long on uint8
-    return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
-
-
-def _draw(end: int, count: int, generator: torch.Generator) -> Tensor:
-    return torch.randint(end, (count,), generator=generator, device=generator.device)
-
-
 def _windows(x: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
     """A window from each picture of a contiguous batch, its corner drawn evenly.
 
@@ -88,8 +60,8 @@ def _windows(x: Tensor, height: int, width: int, generator: torch.Generator) -> 
     (128, 3, 96, 96) in 0.5 ms against 3.4, 4.1 and 1.6.
     """
     n, c, h, w = x.shape
-    top = _draw(h - height + 1, n, generator).to(x.device)
-    left = _draw(w - width + 1, n, generator).to(x.device)
+    top = integers(h - height + 1, n, generator, x.device)
+    left = integers(w - width + 1, n, generator, x.device)
     runs = x.as_strided((x.numel() - width + 1, width), (1, 1))
     planes = torch.arange(n * c, device=x.device).view(n, c, 1) * (h * w)
     rows = top[:, None] + torch.arange(height, device=x.device)
