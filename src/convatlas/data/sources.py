@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from convatlas.data import folder
+from convatlas.data import folder, idx_folder, npz
 from convatlas.data.cifar import CIFAR10, CIFAR100
 from convatlas.data.digits import Digits
 from convatlas.data.imageset import Dataset
@@ -32,6 +32,10 @@ class Source(Protocol):
 _ALL: tuple[Source, ...] = (FASHION_MNIST, MNIST, CIFAR10, CIFAR100, Digits(), Shapes())
 SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
 
+_FILES = (".csv", ".npz")
+_ARCHIVES = {source.files[0].name: source for source in (CIFAR10, CIFAR100)}
+_PICKLED = tuple(name.replace("binary", "python") for name in _ARCHIVES)
+
 
 def load(
     source: str, *, data_dir: Path | None = None, side: int | None = None, seed: int = 0
@@ -56,7 +60,14 @@ def load(
     """
     if source in SOURCES:
         return SOURCES[source].load(data_dir, side, seed)
-    return folder.load(_folder(source), side, seed)
+    path = _path(source)
+    if path.suffix == ".npz":
+        return npz.load(path, seed)
+    if path.name in _ARCHIVES:
+        return _ARCHIVES[path.name].load(path.parent, side, seed)
+    if path.is_dir() and idx_folder.holds(path):
+        return idx_folder.load(path)
+    return folder.load(path, side, seed)
 
 
 def download_size(source: str, data_dir: Path | None = None) -> int:
@@ -67,22 +78,27 @@ def download_size(source: str, data_dir: Path | None = None) -> int:
     """
     if source in SOURCES:
         return SOURCES[source].download_size(data_dir)
-    _folder(source)
+    _path(source)
     return 0
 
 
-def _folder(source: str) -> Path:
+def _path(source: str) -> Path:
     path = Path(source).expanduser()
-    if path.is_dir():
-        return path
+    if path.is_dir() or path.suffix in _FILES or path.name in _ARCHIVES:
+        if path.exists():
+            return path
+        raise DataError(f"there is no file {source}")
+    expected = (
+        "a data set is a folder with a folder for each class, a .csv, a .npz, an archive of CIFAR "
+        f"({', '.join(_ARCHIVES)}), or one of {', '.join(SOURCES)}"
+    )
+    if path.name in _PICKLED:
+        raise DataError(
+            f"{source} holds Python pickles, which are never read, since they may run any code: "
+            f"take the binary version, {path.name.replace('python', 'binary')}, from the same page"
+        )
     if path.exists():
-        raise DataError(
-            f"{source} is a file, but a data set is a folder with a folder for each class, or one "
-            f"of {', '.join(SOURCES)}"
-        )
+        raise DataError(f"{source} is a file, but {expected}")
     if os.sep in source or source.startswith(("~", ".")):
-        raise DataError(
-            f"there is no folder {source}: a data set is a folder with a folder for each class, "
-            f"or one of {', '.join(SOURCES)}"
-        )
+        raise DataError(f"there is no folder {source}: {expected}")
     raise UnknownNameError("data set or folder", source, SOURCES)
