@@ -180,6 +180,11 @@ def test_what_pytorch_refuses(
     assert isinstance(raised.value, ConvAtlasError)
 
 
+def test_the_derivative_is_of_a_class() -> None:
+    with pytest.raises(ConfigError, match="target has class 3, but the 3 classes are 0 to 2"):
+        ops.cross_entropy_derivative(X, T + 1)
+
+
 def test_smoothing_below_zero_is_refused_where_pytorch_takes_it_for_none() -> None:
     with pytest.raises(ConfigError, match=r"label_smoothing is -0\.1"):
         ops.cross_entropy(X, T, label_smoothing=-0.1)

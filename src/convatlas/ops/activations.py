@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from convatlas.errors import ArgumentTypeError, ConfigError, ShapeError
-from convatlas.ops.arguments import same_dtype, tensors
+from convatlas.ops.arguments import not_a_leaf, numbers, real_floating, same_dtype, tensors
 
 
 def sigmoid(input: Tensor) -> Tensor:  # noqa: A002
@@ -94,8 +94,8 @@ def leaky_relu(
     Returns:
         The same shape.
     """
-    _real_floating(input)
-    _number("negative_slope", negative_slope)
+    real_floating(input)
+    numbers(negative_slope=negative_slope)
     return _given(torch.where(input > 0, input, negative_slope * input), input, inplace)
 
 
@@ -118,7 +118,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:  # noqa: A002
     Raises:
         ShapeError: neither one slope nor one for each channel.
     """
-    _real_floating(input)
+    real_floating(input)
     return torch.where(input > 0, input, _per_channel(weight, input) * input)
 
 
@@ -149,9 +149,9 @@ def rrelu(
     Raises:
         ConfigError: ``lower`` is above ``upper``, or one of them is not finite.
     """
-    _real_floating(input)
+    real_floating(input)
+    numbers(lower=lower, upper=upper)
     for name, bound in (("lower", lower), ("upper", upper)):
-        _number(name, bound)
         if not math.isfinite(bound):
             raise ConfigError(f"{name} is {bound}, but it must be finite")
     if lower > upper:
@@ -175,10 +175,7 @@ def _given(result: Tensor, input: Tensor, inplace: bool) -> Tensor:  # noqa: A00
     """The result, or the input with the result written into it."""
     if not inplace:
         return result
-    if input.requires_grad and input.is_leaf and torch.is_grad_enabled():
-        raise ConfigError(
-            "inplace is True, but input is a leaf that requires a gradient: it must keep its value"
-        )
+    not_a_leaf(input)
     return input.copy_(result)
 
 
@@ -199,14 +196,3 @@ def _floating(input: Tensor) -> Tensor:  # noqa: A002
     tensors(input=input)
     floating = input.is_floating_point() or input.is_complex()
     return input if floating else input.to(torch.get_default_dtype())
-
-
-def _real_floating(input: Tensor) -> None:  # noqa: A002
-    tensors(input=input)
-    if not input.is_floating_point():
-        raise ArgumentTypeError(f"input is {input.dtype}, but it must be of a floating type")
-
-
-def _number(name: str, value: float) -> None:
-    if not isinstance(value, int | float):
-        raise ArgumentTypeError(f"{name} is {value!r}, but it must be a number")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from convatlas.errors import ArgumentTypeError, ConfigError, ShapeError
-from convatlas.ops.arguments import same_dtype, tensors
+from convatlas.ops.arguments import numbers, real_floating, same_dtype, tensors
 from convatlas.ops.softmax import log_softmax, softmax
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -49,6 +49,7 @@ def cross_entropy(
     """
     reduction = _reduction(size_average, reduce, reduction)
     axis = _class_axis(input, target, weight, ignore_index)
+    numbers(label_smoothing=label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise ConfigError(f"label_smoothing is {label_smoothing}, but it must be from 0 to 1")
     even = label_smoothing / max(input.shape[axis], 1)
@@ -64,6 +65,7 @@ def cross_entropy(
         t = target.long()
         counts = t != ignore_index
         t = torch.where(counts, t, 0)
+        _check_classes(t, input.shape[axis])
         loss = -log_p.gather(axis, t.unsqueeze(axis)).squeeze(axis)
         if label_smoothing:
             loss = (1 - label_smoothing) * loss - even * log_p.sum(axis)
@@ -89,6 +91,7 @@ def cross_entropy_derivative(input: Tensor, target: Tensor) -> Tensor:  # noqa: 
     p = softmax(input, axis)
     if target.shape == input.shape:
         return p - target
+    _check_classes(target, input.shape[axis])
     return p - torch.zeros_like(p).scatter(axis, target.long().unsqueeze(axis), 1)
 
 
@@ -109,20 +112,19 @@ def _reduction(size_average: bool | None, reduce: bool | None, reduction: str) -
 
 def _class_axis(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> int:  # noqa: A002
     """Where the classes are; refuses what does not go together."""
-    tensors(input=input, target=target)
-    if not input.is_floating_point():
-        raise ArgumentTypeError(f"input is {input.dtype}, but it must be of a floating type")
+    real_floating(input)
+    tensors(target=target)
     if input.dim() == 0:
         raise ShapeError("input is a single number, but it must be (C,), (N, C) or (N, C, …)")
     axis = 0 if input.dim() == 1 else 1
     classes = input.shape[axis]
     if weight is not None:
         tensors(weight=weight)
-    if weight is not None and weight.shape != (classes,):
-        raise ShapeError(
-            f"weight has shape {tuple(weight.shape)}, but it must be ({classes},), "
-            "one for each class"
-        )
+        if weight.shape != (classes,):
+            raise ShapeError(
+                f"weight has shape {tuple(weight.shape)}, but it must be ({classes},), "
+                "one for each class"
+            )
     if target.shape == input.shape:
         if not target.is_floating_point():
             raise ArgumentTypeError(
@@ -143,14 +145,13 @@ def _class_axis(input: Tensor, target: Tensor, weight: Tensor | None, ignore_ind
             f"target is {target.dtype}, but class indices must be torch.int64 or torch.uint8"
         )
     same_dtype(input, weight=weight)
-    _check_classes(target.long(), classes, ignore_index)
     return axis
 
 
-def _check_classes(target: Tensor, classes: int, ignore_index: int) -> None:
+def _check_classes(target: Tensor, classes: int) -> None:
     if target.is_meta:
         return
-    no_class = target[(target != ignore_index) & ((target < 0) | (target >= classes))]
+    no_class = target[(target < 0) | (target >= classes)]
     if no_class.numel():
         raise ConfigError(
             f"target has class {no_class[0].item()}, but the {classes} classes are "
