@@ -31,7 +31,14 @@ from convatlas.ops.adaptive_avg_pool import (
     adaptive_avg_pool3d,
 )
 from convatlas.ops.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
+from convatlas.ops.batch_norm import batch_norm
 from convatlas.ops.cross_entropy import cross_entropy, cross_entropy_derivative
+from convatlas.ops.dropout import dropout
+from convatlas.ops.group_norm import group_norm
+from convatlas.ops.instance_norm import instance_norm
+from convatlas.ops.layer_norm import layer_norm
+from convatlas.ops.linear import linear
+from convatlas.ops.local_response_norm import local_response_norm
 from convatlas.ops.max_pool import max_pool1d, max_pool2d, max_pool3d
 from convatlas.ops.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from convatlas.ops.softmax import softmax, softmax_jacobian
@@ -46,12 +53,19 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "batch_norm",
     "conv_output_size",
     "conv_transpose_output_size",
     "cross_entropy",
     "cross_entropy_derivative",
+    "dropout",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
     "leaky_relu",
     "leaky_relu_derivative",
+    "linear",
+    "local_response_norm",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-from convatlas.errors import ArgumentTypeError, ShapeError
+from convatlas.errors import ArgumentTypeError, ConfigError, ShapeError
 
 #: how the axes of a picture are called, by their number
 AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
@@ -74,3 +75,50 @@ def tensors(**arguments: Tensor) -> None:
     for name, value in arguments.items():
         if not isinstance(value, Tensor):
             raise ArgumentTypeError(f"{name} is a {type(value).__name__}, but it must be a tensor")
+
+
+def real_floating(input: Tensor) -> None:  # noqa: A002
+    """Refuse what is no tensor of real floating numbers.
+
+    Raises:
+        ArgumentTypeError: with the format that it has.
+    """
+    tensors(input=input)
+    if not input.is_floating_point():
+        raise ArgumentTypeError(f"input is {input.dtype}, but it must be of a floating type")
+
+
+def numbers(**arguments: float) -> None:
+    """Refuse what is no number.
+
+    Raises:
+        ArgumentTypeError: with the name and the value.
+    """
+    for name, value in arguments.items():
+        if not isinstance(value, int | float):
+            raise ArgumentTypeError(f"{name} is {value!r}, but it must be a number")
+
+
+def at_least_one(name: str, value: int) -> None:
+    """Refuse a count that is no integer, or none of a thing.
+
+    Raises:
+        ArgumentTypeError: something else than an integer.
+        ShapeError: 0 or less.
+    """
+    if not _is_integer(value):
+        raise ArgumentTypeError(f"{name} is {value!r}, but it must be an integer")
+    if value < 1:
+        raise ShapeError(f"{name} is {value}, but it must be at least 1")
+
+
+def not_a_leaf(input: Tensor) -> None:  # noqa: A002
+    """Refuse to write into a tensor whose gradient is wanted at the value that it has.
+
+    Raises:
+        ConfigError: it is a leaf that requires a gradient.
+    """
+    if input.requires_grad and input.is_leaf and torch.is_grad_enabled():
+        raise ConfigError(
+            "inplace is True, but input is a leaf that requires a gradient: it must keep its value"
+        )
