@@ -167,7 +167,11 @@ def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:
     """Cells before and after with which a convolution of stride 1 keeps the size.
 
     ``d(k−1)`` in all; where that is odd, the one more goes to the end (PyTorch's ``'same'``).
+
+    Raises:
+        ShapeError: an argument is out of range.
     """
+    _check(0, kernel, 1, 0, dilation)
     total = dilation * (kernel - 1)
     return total // 2, total - total // 2
 

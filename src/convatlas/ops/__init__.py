@@ -32,8 +32,11 @@ from convatlas.ops.adaptive_avg_pool import (
 )
 from convatlas.ops.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
 from convatlas.ops.batch_norm import batch_norm
+from convatlas.ops.conv_matrix import conv_matrix, conv_transpose_matrix
+from convatlas.ops.convolution import conv1d, conv2d, conv3d
 from convatlas.ops.cross_entropy import cross_entropy, cross_entropy_derivative
 from convatlas.ops.dropout import dropout
+from convatlas.ops.fractional_stride import fractionally_strided_conv, zeros_between
 from convatlas.ops.group_norm import group_norm
 from convatlas.ops.instance_norm import instance_norm
 from convatlas.ops.layer_norm import layer_norm
@@ -42,6 +45,11 @@ from convatlas.ops.local_response_norm import local_response_norm
 from convatlas.ops.max_pool import max_pool1d, max_pool2d, max_pool3d
 from convatlas.ops.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from convatlas.ops.softmax import softmax, softmax_jacobian
+from convatlas.ops.transposed_convolution import (
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -54,11 +62,20 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_matrix",
     "conv_output_size",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "conv_transpose_matrix",
     "conv_transpose_output_size",
     "cross_entropy",
     "cross_entropy_derivative",
     "dropout",
+    "fractionally_strided_conv",
     "group_norm",
     "instance_norm",
     "layer_norm",
@@ -87,4 +104,5 @@ __all__ = [
     "tanh",
     "tanh_derivative",
     "unpool_output_size",
+    "zeros_between",
 ]
