@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from convatlas.errors import ArgumentTypeError, ConfigError
+from convatlas.errors import ArgumentTypeError, ConfigError, ShapeError
 from convatlas.ops.pooling import Pool, maps
 
 
@@ -98,9 +98,15 @@ def avg_pool3d(
         ``(N, C, D', H', W')`` or ``(C, D', H', W')``.
 
     Raises:
-        ShapeError, ArgumentTypeError, ConfigError: as `avg_pool2d`.
+        ShapeError, ArgumentTypeError, ConfigError: as `avg_pool2d`; here PyTorch also refuses a
+            kernel that is greater than the input, even where padding or ``ceil_mode`` make it fit.
     """
     pool = Pool.read(3, kernel_size, stride, padding, ceil_mode)
+    for n, k in zip(input.shape[-3:], pool.kernel, strict=False):
+        if k > n:
+            raise ShapeError(
+                f"kernel_size is {k}, but it must be at most the input's {n}, unpadded"
+            )
     return _avg_pool(input, pool, count_include_pad, divisor_override)
 
 
