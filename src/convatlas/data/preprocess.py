@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from convatlas.data.decode import decode
 from convatlas.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -87,48 +87,12 @@ class Preprocess:
     def decode(self, source: str | Path | Image) -> Tensor:
         """Pixels of a file, or of a Pillow picture, upright: uint8 ``(channels, h, w)``.
 
-        The orientation that a camera wrote into EXIF is applied. Transparent pixels show white.
-        16-bit grey is divided by 257, so that white stays white. Colour becomes grey by ITU-R
-        601 luma; CMYK becomes RGB by Pillow's plain formula, without colour profiles. Of an
-        animation the first frame counts.
+        `decode.decode` says what becomes of each kind of file.
 
         Raises:
-            DataError: the file is missing, unreadable, or of a kind without a defined range.
+            DataError: the file is missing, unreadable, too large, or without a defined range.
         """
-        from PIL import Image, ImageOps
-
-        if self.channels not in (1, 3):
-            raise ConfigError(
-                f"a picture file becomes 1 channel or 3, not the {self.channels} of this model"
-            )
-        name = getattr(source, "filename", "") or "the picture"
-        try:
-            if isinstance(source, str | Path):
-                name = str(source)
-                with Image.open(source) as file:
-                    return self._pixels(ImageOps.exif_transpose(file))
-            return self._pixels(ImageOps.exif_transpose(source))
-        except FileNotFoundError:
-            raise DataError(f"{name} does not exist") from None
-        except Exception as error:  # a broken file can raise anything from Pillow's decoders
-            raise DataError(f"{name} cannot be read as a picture: {error}") from error
-
-    def _pixels(self, image: Image) -> Tensor:
-        from PIL import Image
-
-        if image.mode == "I" or image.mode.startswith("I;16"):
-            levels = np.asarray(image).astype(np.int64)
-            if levels.min() < 0 or levels.max() > 65535:
-                raise ValueError(f"its levels {levels.min()}…{levels.max()} exceed 16 bits")
-            image = Image.fromarray(((levels + 128) // 257).astype(np.uint8))
-        elif image.mode == "F":
-            raise ValueError("its levels are floating-point, which have no defined white")
-        elif image.has_transparency_data:
-            paper = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(paper, image.convert("RGBA"))
-        array = np.array(image.convert("L" if self.channels == 1 else "RGB"))
-        array = array.reshape(image.height, image.width, self.channels)
-        return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+        return decode(source, self.channels, least=self.resize)
 
     def fit(self, pixels: Tensor) -> Tensor:
         """The short side resized to ``resize``, then the centre: ``(…, C, h, w) → (…, C, s, s)``.

@@ -1,0 +1,160 @@
+"""From a picture file to pixels: the one decoder that everything goes through.
+
+What each kind of file becomes:
+
+========================  =====================================================================
+orientation in EXIF       applied
+1 bit                     0 and 255
+16-bit grey               divided by 257, so that white stays white
+palette                   its colours
+transparency              shown on white, of palettes, grey and colour alike
+CMYK                      RGB by Pillow's plain formula, without colour profiles
+floating-point levels     refused: they have no defined white
+animation                 its first frame
+colour, to one channel    ITU-R 601 luma
+large JPEG                decoded at a half, quarter or eighth, still twice as large as needed
+========================  =====================================================================
+
+Colour JPEGs without EXIF go through simplejpeg where it is installed (the extra ``fast``): it
+gives the same pixels as Pillow, since both are libjpeg-turbo.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convatlas.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+#: a file that claims more is a decompression bomb, or far beyond what a network is shown
+MOST_PIXELS = 178_956_970
+_GREY_MODES = ("1", "L", "LA", "La", "I")  # and "I;16" in its byte orders
+_EXIF = b"Exif\0\0"
+_HEAD = 1 << 16  # bytes in which a JPEG says what it is
+
+
+def decode(source: str | Path | Image, channels: int | None, least: int | None = None) -> Tensor:
+    """Pixels of a file, or of a Pillow picture, upright: uint8 ``(channels, h, w)``.
+
+    Args:
+        source: the file, or a picture as Pillow holds it.
+        channels: 1 (grey) or 3 (RGB); None for as many as the file has.
+        least: the short side that is needed in the end; None keeps a large JPEG at full size.
+
+    Raises:
+        DataError: the file is missing, unreadable, too large, or without a defined range.
+        ConfigError: another number of channels.
+    """
+    if channels not in (None, 1, 3):
+        raise ConfigError(
+            f"a picture file becomes 1 channel or 3, not the {channels} of this model"
+        )
+    name = getattr(source, "filename", "") or "the picture"
+    try:
+        if not isinstance(source, str | Path):
+            return _tensor(_from_image(source, channels))
+        name = str(source)
+        quick = _from_jpeg(Path(source), channels, least)
+        return _tensor(_from_file(source, channels, least) if quick is None else quick)
+    except FileNotFoundError:
+        raise DataError(f"{name} does not exist") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # a broken file can raise anything from Pillow's decoders
+        raise DataError(f"{name} cannot be read as a picture: {error}") from error
+
+
+def _tensor(array: NDArray[np.uint8]) -> Tensor:
+    """``(h, w)`` or ``(h, w, 3)`` as ``(C, h, w)``."""
+    pixels = torch.from_numpy(array)
+    return pixels[None] if pixels.dim() == 2 else pixels.permute(2, 0, 1).contiguous()
+
+
+def _from_file(path: str | Path, channels: int | None, least: int | None) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    _quiet_about_size()
+    with Image.open(path) as file:
+        if file.width * file.height > MOST_PIXELS:
+            raise ValueError(
+                f"it is {file.width}×{file.height}, but {MOST_PIXELS:,} pixels are the most"
+            )
+        if least is not None:
+            file.draft(None, (2 * least, 2 * least))  # does nothing where it is no JPEG
+        return _from_image(file, channels)
+
+
+def _from_image(image: Image, channels: int | None) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps
+
+    grey = is_grey(image)
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        levels = np.asarray(image).astype(np.int64)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise ValueError(f"its levels {levels.min()}…{levels.max()} exceed 16 bits")
+        image = Image.fromarray(((levels + 128) // 257).astype(np.uint8))
+    elif image.mode == "F":
+        raise ValueError("its levels are floating-point, which have no defined white")
+    elif image.has_transparency_data:
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image.convert("RGBA"))
+    wanted = channels or (1 if grey else 3)
+    return np.array(image.convert("L" if wanted == 1 else "RGB"))
+
+
+def is_grey(image: Image) -> bool:
+    """Whether a picture that Pillow has opened has no colours, by its mode."""
+    return image.mode in _GREY_MODES or image.mode.startswith("I;16")
+
+
+def _from_jpeg(path: Path, channels: int | None, least: int | None) -> NDArray[np.uint8] | None:
+    """A plain JPEG by simplejpeg; None for what needs Pillow, or its judgement."""
+    library = _simplejpeg()
+    if library is None or path.suffix.lower() not in (".jpg", ".jpeg"):
+        return None
+    content = path.read_bytes()
+    if not content.startswith(b"\xff\xd8\xff") or _EXIF in content[:_HEAD]:
+        return None
+    try:
+        height, width, space, _ = library.decode_jpeg_header(content)
+        large = least is not None and min(height, width) >= 4 * least
+        if large or height * width > MOST_PIXELS or space not in ("Gray", "YCbCr", "RGB"):
+            return None
+        wanted = channels or (1 if space == "Gray" else 3)
+        if wanted == 1 and space != "Gray":
+            return None
+        array: NDArray[np.uint8] = library.decode_jpeg(content, "GRAY" if wanted == 1 else "RGB")
+    except ValueError:  # damaged: Pillow says how
+        return None
+    return array[..., 0] if wanted == 1 else array
+
+
+@cache
+def _simplejpeg() -> ModuleType | None:
+    try:
+        import simplejpeg
+    except ImportError:
+        return None
+    found: ModuleType = simplejpeg
+    return found
+
+
+@cache
+def _quiet_about_size() -> None:
+    """Pillow warns from half of `MOST_PIXELS` on; a large photograph is nobody's fault."""
+    import warnings
+
+    from PIL.Image import DecompressionBombWarning
+
+    warnings.simplefilter("ignore", DecompressionBombWarning)
