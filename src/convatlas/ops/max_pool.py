@@ -115,21 +115,23 @@ def _max_pool(x: Tensor, pool: Pool, return_indices: bool) -> Tensor | tuple[Ten
     size = x.shape[2:]
     lowest = -torch.inf if x.is_floating_point() else torch.iinfo(x.dtype).min
 
-    nowhere = size.numel()  # the number of the padding: one cell behind the last
+    # cells are numbered row by row; the number after the last is the padding's
+    nowhere = size.numel()
     numbers = torch.arange(nowhere, device=x.device).view(size)
     places = pool.windows(numbers, padding=nowhere, beyond=nowhere)  # (*output_size, K)
-    cells = F.pad(x.flatten(2), (0, 1), value=lowest)  # (N, C, numbers and nowhere)
+    cells = F.pad(x.flatten(2), (0, 1), value=lowest)  # (N, C, nowhere + 1)
 
-    first = places.amin(-1)
-    greatest = cells.detach()[..., first]  # (N, C, *output_size)
+    # the first cell of a window within the map leads, until a greater one comes
+    first, seen = places.amin(-1), cells.detach()
+    greatest = seen[..., first]  # (N, C, *output_size)
     indices = first.expand_as(greatest)
     for place in places.unbind(-1):
-        cell = cells.detach()[..., place]
+        cell = seen[..., place]
         wins = (cell > greatest) | cell.isnan()
         greatest = torch.where(wins, cell, greatest)
         indices = torch.where(wins, place, indices)
 
-    values = cells.gather(-1, indices.flatten(2)).view_as(indices)  # the way of the gradient
+    values = cells.gather(-1, indices.flatten(2)).view_as(indices)  # gradients go this way
     if single:
         values, indices = values.squeeze(0), indices.squeeze(0)
     return (values, indices) if return_indices else values
