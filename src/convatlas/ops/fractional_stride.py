@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from convatlas.errors import ShapeError
+from convatlas.errors import ArgumentTypeError, ShapeError
 from convatlas.ops.arguments import AXES, per_axis, tensors
 from convatlas.ops.convolution import conv1d, conv2d, conv3d
 from convatlas.ops.sliding import conv_transpose_slide, grouped, padded
@@ -32,6 +32,8 @@ def zeros_between(input: Tensor, stride: Sequence[int]) -> Tensor:  # noqa: A002
         ArgumentTypeError: something else than integers.
     """
     tensors(input=input)
+    if not isinstance(stride, Sequence):
+        raise ArgumentTypeError(f"stride is {stride!r}, but it must be integers, one an axis")
     steps = per_axis("stride", stride, len(stride))
     if any(s < 1 for s in steps) or len(steps) > input.dim():
         raise ShapeError(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from convatlas.arithmetic import Size, conv_output_size, conv_transpose_output_size, same_padding
 from convatlas.errors import ArgumentTypeError, ConfigError, ShapeError
-from convatlas.ops.arguments import AXES, batched, per_axis, same_dtype
+from convatlas.ops.arguments import AXES, at_least_one, batched, per_axis, same_dtype, tensors
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,7 @@ def grouped(
         ShapeError: channels, groups, weight and bias do not go together.
         ArgumentTypeError: number formats do not go together.
     """
+    tensors(weight=weight)
     same_dtype(input, weight=weight, bias=bias)
     if input.dtype == torch.bool:
         raise ArgumentTypeError("input is torch.bool, but it must be of a number format")
@@ -142,10 +143,7 @@ def check_channels(
         ShapeError: it does not.
         ArgumentTypeError: ``groups`` is no integer.
     """
-    if not isinstance(groups, int) or isinstance(groups, bool):
-        raise ArgumentTypeError(f"groups is {groups!r}, but it must be an integer")
-    if groups < 1:
-        raise ShapeError(f"groups is {groups}, but it must be at least 1")
+    at_least_one("groups", groups)
     shape = tuple(weight.shape)
     if len(shape) != axes + 2:
         rows, columns = ("C", "O/groups") if transposed else ("O", "C/groups")
@@ -164,7 +162,11 @@ def check_channels(
             f"input has {channels} channels, but weight {shape} with groups = {groups} takes "
             f"{sum_}{taken}"
         )
-    return groups * shape[1] if transposed else shape[0]
+    if not transposed:
+        return shape[0]
+    if shape[1] < 1:
+        raise ShapeError(f"weight has shape {shape}, but it must have an output channel")
+    return groups * shape[1]
 
 
 def joined(y: Tensor, bias: Tensor | None, input: Tensor) -> Tensor:  # noqa: A002
