@@ -58,6 +58,12 @@ def torchvision_models() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def torchvision_transforms(torchvision_models: ModuleType) -> ModuleType:
+    """``torchvision.transforms.v2``, with the operators declared."""
+    return _oracle("torchvision.transforms.v2")
+
+
+@pytest.fixture(scope="session")
 def timm_models(torchvision_models: ModuleType) -> ModuleType:
     """``timm``, which imports torchvision."""
     return _oracle("timm")

@@ -59,9 +59,8 @@ def random_erase(
     """
     if fill not in ("zeros", "noise"):
         raise ConfigError(f"fill is {fill!r}, but it must be 'zeros' or 'noise'")
-    chosen, boxes = draw_erasing(x, generator, p, scale, ratio)
-    top, left, height, width = boxes.unbind(1)
-    gone = inside(x, top, left, top + height, left + width) & chosen[:, None, None, None]
+    top, left, height, width = draw_erasing(x, generator, p, scale, ratio).unbind(1)
+    gone = inside(x, top, left, top + height, left + width)
     return x * ~gone if fill == "zeros" else x * ~gone + _noise(x, generator) * gone
 
 
@@ -71,13 +70,14 @@ def draw_erasing(
     p: float,
     scale: tuple[float, float],
     ratio: tuple[float, float],
-) -> tuple[Tensor, Tensor]:
-    """Which pictures of ``x`` are erased, bool ``(N,)``, and the boxes ``(N, 4)``."""
+) -> Tensor:
+    """Top, left, height and width of what is erased, int64 ``(N, 4)``; of nothing, height 0."""
     chosen = draws.chance(p, len(x), generator, x.device)
     sizes = torch.tensor(x.shape[-2:]).expand(len(x), 2).to(x.device)
     # drawn on its side, for here the ratio is that of height over width
     boxes, found = draws.boxes(sizes.flip(1), scale, ratio, generator)
-    return chosen & found, boxes[:, [1, 0, 3, 2]]
+    left, top, width, height = boxes.unbind(1)
+    return torch.stack([top, left, height * (chosen & found), width], dim=1)
 
 
 def inside(x: Tensor, top: Tensor, left: Tensor, bottom: Tensor, right: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ OPERATIONS = (
 
 
 class Drawn(NamedTuple):
-    """For each picture its row of `OPERATIONS`, int64 ``(n,)``, and its strength, float ``(n,)``."""
+    """For each picture its row of `OPERATIONS`, int64 ``(n,)``, and strength, float ``(n,)``."""
 
     operation: Tensor
     strength: Tensor
