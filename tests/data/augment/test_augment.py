@@ -75,6 +75,20 @@ def test_bytes_and_floats_of_any_range_give_the_same(
     assert torch.equal(MOVING[name](-x.double(), generator=seeded()), -expected.double())
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("name", sorted(EVERY.keys() - {"trivial_augment"}))
+def test_floats_of_any_width_stay_what_they_are(
+    name: str, dtype: torch.dtype, photos: Make, seeded: Seeded
+) -> None:
+    x = photos(16) / 256  # exact in 8 bits
+    changed = EVERY[name](x.to(dtype), generator=seeded())
+    assert changed.dtype == dtype
+    if "noise" not in name:
+        expected = EVERY[name](x, generator=seeded())
+        # some roundings to the 8 bits of bfloat16
+        assert torch.allclose(changed.float(), expected, atol=2**-6)
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_a_fresh_draw_for_each_picture_and_each_call(
     name: str, photos: Make, seeded: Seeded

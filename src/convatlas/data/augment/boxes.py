@@ -31,7 +31,7 @@ def resized_crop(
 
     Bilinear with antialiasing. uint8 on a CPU goes through torch's own uint8 kernel where the
     pictures are larger than 32×32; otherwise uint8 is computed in float32 and rounded, which
-    differs by one level at most.
+    differs by one level at most. 16-bit floats are computed in float32, too.
 
     Args:
         x: uint8 or float ``(N, C, H, W)``.
@@ -95,7 +95,8 @@ def crop_boxes(x: Tensor, boxes: Tensor, size: int) -> Tensor:
     """
     if size < 1:
         raise ConfigError(f"size is {size}, but it must be at least 1")
-    if x.device.type != "cpu" or max(size, *x.shape[-2:]) <= _SMALL:
+    small = max(size, *x.shape[-2:]) <= _SMALL
+    if small or x.device.type != "cpu" or x.dtype in (torch.bfloat16, torch.float16):
         return by_matrices(x, boxes.to(x.device), size)
     out = x.new_empty(*x.shape[:2], size, size)
     for i, (top, left, height, width) in enumerate(boxes.tolist()):
