@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+from convatlas import progress
 from convatlas.errors import DownloadError, StorageError
 
 _CHUNK = 1 << 18  # bytes read at a time
@@ -135,7 +136,7 @@ def download(url: str, target: Path, *, sha256: str, timeout: float = 30.0) -> P
 
     with _open(url, timeout, fail) as response, replacing(target) as part:
         expected = int(response.headers.get("Content-Length") or 0)
-        with _progress(target.name, expected) as advance:
+        with progress.bar(target.name, expected, of_bytes=True) as advance:
             while chunk := _read(response, fail):
                 part.write(chunk)
                 digest.update(chunk)
@@ -172,18 +173,6 @@ def _read(response: http.client.HTTPResponse, fail: Callable[[str, Exception], N
         return response.read(_CHUNK)
     except (OSError, http.client.HTTPException) as error:
         fail(f"the connection broke ({error or type(error).__name__})", error)
-
-
-@contextmanager
-def _progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar with MB and the time left; yields what to call with the bytes that came."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=total or None)
-        yield lambda count: bar.advance(task, count)
 
 
 def _mb(count: int) -> str:

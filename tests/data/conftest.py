@@ -6,7 +6,8 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, so that no test sees or touches the user's."""
-    monkeypatch.setenv("CONVATLAS_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+    folder = tmp_path_factory.mktemp("home") / "cache"
+    monkeypatch.setenv("CONVATLAS_CACHE", str(folder))
+    return folder

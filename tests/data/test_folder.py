@@ -98,20 +98,24 @@ def test_pictures_are_grey_if_every_file_is(tmp_path: Path) -> None:
     assert data.load(str(tmp_path), side=6).train.images.shape[1] == 3
 
 
-def refused(root: Path) -> str:
+def refused(root: Path, **options: bool) -> str:
     with pytest.raises(DataError) as raised:
-        data.load(str(root), side=8)
+        data.load(str(root), side=8, **options)
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
 
-def test_unreadable_pictures_are_counted_and_the_first_is_named(root: Path) -> None:
+def test_unreadable_pictures_are_left_out_and_named(root: Path) -> None:
     (root / "cat" / "3.png").write_bytes((root / "cat" / "3.png").read_bytes()[:40])
     (root / "dog" / "empty.jpg").write_bytes(b"")
-    said = refused(root)
-    assert said.startswith("2 of 16 pictures")
-    assert str(root / "cat" / "3.png") in said
-    assert "remove or replace" in said
+    found = data.load(str(root), side=8)
+    assert len(found.train) + len(found.test) == 14
+    assert found.notes[-1].startswith("2 of 16 pictures cannot be read and are left out: ")
+    assert "cat/3.png" in found.notes[-1]
+    assert "dog/empty.jpg" in found.notes[-1]
+    said = refused(root, strict=True)
+    assert "2 of 16 pictures cannot be read" in said
+    assert "mend or remove them" in said
 
 
 def test_wrong_folders_are_one_line(root: Path, tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def cifar_archive(source: CifarSource, per_file: int) -> bytes:
 
 
 @pytest.mark.parametrize("source", [CIFAR10, CIFAR100])
-def test_cifar_is_read_out_of_its_archive(source: CifarSource, host, tmp_path: Path) -> None:
+def test_cifar_is_read_out_of_its_archive(source: CifarSource, host, cache: Path) -> None:
     content = cifar_archive(source, per_file=4)
     (file,) = source.files
     host.files["/x"] = content
@@ -239,7 +239,7 @@ def test_cifar_is_read_out_of_its_archive(source: CifarSource, host, tmp_path: P
     assert data.train.labels.tolist() == [0, 1, 2, 0] * parts
     assert data.test.classes == ("cat", "dog", "frog")
     assert data.test.images[3, 2, 5, 7] == 2 * 64 + 5 + 7
-    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == [file.name]
+    assert [p.name for p in cache.rglob("*") if p.is_file()] == [file.name]
 
 
 def test_an_altered_cifar_archive_is_refused(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@
 from __future__ import annotations
 
 from convatlas.data import augment
-from convatlas.data.folder import pictures_in
 from convatlas.data.imageset import Dataset, ImageSet
+from convatlas.data.layouts import list_pictures, pictures_in
 from convatlas.data.listing import Listing
 from convatlas.data.pictures import Pictures
 from convatlas.data.preprocess import Preprocess
@@ -24,6 +24,7 @@ __all__ = [
     "Preprocess",
     "augment",
     "download_size",
+    "list_pictures",
     "load",
     "pictures_in",
 ]

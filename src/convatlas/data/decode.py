@@ -85,10 +85,7 @@ def _from_file(path: str | Path, channels: int | None, least: int | None) -> NDA
 
     _quiet_about_size()
     with Image.open(path) as file:
-        if file.width * file.height > MOST_PIXELS:
-            raise ValueError(
-                f"it is {file.width}×{file.height}, but {MOST_PIXELS:,} pixels are the most"
-            )
+        _refuse_bomb(file)
         if least is not None:
             file.draft(None, (2 * least, 2 * least))  # does nothing where it is no JPEG
         return _from_image(file, channels)
@@ -116,6 +113,28 @@ def _from_image(image: Image, channels: int | None) -> NDArray[np.uint8]:
 def is_grey(image: Image) -> bool:
     """Whether a picture that Pillow has opened has no colours, by its mode."""
     return image.mode in _GREY_MODES or image.mode.startswith("I;16")
+
+
+def look(path: Path) -> bool | str:
+    """Whether a file is grey, by its header alone; or why it is no picture that can be used."""
+    from PIL import Image
+
+    _quiet_about_size()
+    try:
+        with Image.open(path) as file:
+            _refuse_bomb(file)
+            return is_grey(file)
+    except FileNotFoundError:
+        return f"{path} does not exist"
+    except Exception as error:
+        return f"{path} cannot be read as a picture: {error}"
+
+
+def _refuse_bomb(file: Image) -> None:
+    if file.width * file.height > MOST_PIXELS:
+        raise ValueError(
+            f"it is {file.width}×{file.height}, but {MOST_PIXELS:,} pixels are the most"
+        )
 
 
 def _from_jpeg(path: Path, channels: int | None, least: int | None) -> NDArray[np.uint8] | None:

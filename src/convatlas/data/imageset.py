@@ -77,7 +77,12 @@ class ImageSet:
 
     def subset(self, indices: Tensor) -> ImageSet:
         """The pictures at ``indices`` (int64, or a bool mask), in that order, with all classes."""
-        return ImageSet(self.name, self.images[indices], self.labels[indices], self.classes)
+        images: Tensor | Pictures
+        if isinstance(self.images, Tensor):
+            images = self.images[indices]
+        else:
+            images = self.images.subset(indices)
+        return ImageSet(self.name, images, self.labels[indices], self.classes)
 
     def fingerprint(self) -> str:
         """SHA-256 in hex of shape, pixels, labels and class names: the same data, the same line."""

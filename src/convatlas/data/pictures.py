@@ -27,5 +27,8 @@ class Pictures(Protocol):
     def crops(self, chosen: Tensor, size: int, generator: torch.Generator) -> Tensor:
         """uint8 ``(n, C, size, size)``: a random resized crop of each original."""
 
+    def subset(self, indices: Tensor) -> Pictures:
+        """Those at ``indices`` (int64, or a bool mask) alone, not looked at yet."""
+
     def fingerprint(self) -> str:
         """SHA-256 in hex of what they are made from: names, sizes and times of the files."""

@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from convatlas.data import folder, idx_folder, npz
+from convatlas.data import idx_folder, npz, store
 from convatlas.data.cifar import CIFAR10, CIFAR100
 from convatlas.data.digits import Digits
 from convatlas.data.imageset import Dataset
+from convatlas.data.layouts import list_pictures
 from convatlas.data.mnist import FASHION_MNIST, MNIST
 from convatlas.data.shapes import Shapes
 from convatlas.errors import DataError, UnknownNameError
@@ -32,25 +33,35 @@ class Source(Protocol):
 _ALL: tuple[Source, ...] = (FASHION_MNIST, MNIST, CIFAR10, CIFAR100, Digits(), Shapes())
 SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
 
+_DEFAULT_SIDE = 224
 _FILES = (".csv", ".npz")
 _ARCHIVES = {source.files[0].name: source for source in (CIFAR10, CIFAR100)}
 _PICKLED = tuple(name.replace("binary", "python") for name in _ARCHIVES)
 
 
 def load(
-    source: str, *, data_dir: Path | None = None, side: int | None = None, seed: int = 0
+    source: str,
+    *,
+    data_dir: Path | None = None,
+    side: int | None = None,
+    seed: int = 0,
+    cache: bool = True,
+    full_size: bool = False,
+    strict: bool = False,
 ) -> Dataset:
     """A data set, fetched first where it is not on this machine.
 
     Args:
-        source: a name of `SOURCES`, or the path of a folder with a folder for each class (a name
-            goes first: ``./digits`` is the folder).
+        source: a name of `SOURCES`; or the path of a folder with a folder for each class, of a
+            CSV of paths and labels, of a folder of IDX files, of an ``.npz``, of an archive of
+            CIFAR (a name goes first: ``./digits`` is the folder).
         data_dir: where the files of a named data set are looked for before the user's cache. It
             is only read; downloads go to the cache.
         side: what the pictures of a folder are decoded to (224 where None), and the side of
             ``shapes`` (32); the others come at their own.
         seed: of what is held back where the source does not say, and of ``shapes``. It belongs to
             the data, not to a run: two runs compare, and a test is honest, only if it is the same.
+        cache, full_size, strict: of picture files, as `store.dataset` has them.
 
     Raises:
         UnknownNameError: neither a name nor a folder.
@@ -67,7 +78,10 @@ def load(
         return _ARCHIVES[path.name].load(path.parent, side, seed)
     if path.is_dir() and idx_folder.holds(path):
         return idx_folder.load(path)
-    return folder.load(path, side, seed)
+    listing = list_pictures(path, seed)
+    return store.dataset(
+        listing, side or _DEFAULT_SIDE, cache=cache, full_size=full_size, strict=strict
+    )
 
 
 def download_size(source: str, data_dir: Path | None = None) -> int:

@@ -1,0 +1,79 @@
+"""Many pictures at once, by all cores: a whole listing in order, or a batch."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from itertools import islice
+from typing import TypeVar
+
+import torch
+
+from convatlas import progress
+from convatlas.data.listing import Listing
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+_CHUNK = 16  # files that a thread takes at a time
+_SMALL = 1 << 13  # bytes of a file below which threads only wait for one another's Python
+_ASKED = 32  # files whose size is looked at
+
+
+def in_order(work: Callable[[int], T], listing: Listing) -> Iterator[T]:
+    """``work`` of each file's number, in order, with a bar.
+
+    Threads run only a little ahead of the reader, so that what they make does not pile up.
+    """
+    workers = 1 if _are_small(listing) else os.cpu_count() or 1
+    starts = iter(range(0, len(listing), _CHUNK))
+
+    def chunk(start: int) -> list[T]:
+        return [work(index) for index in range(start, min(start + _CHUNK, len(listing)))]
+
+    with (
+        progress.bar(f"decoding {listing.name}", len(listing)) as advance,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        waiting: deque[Future[list[T]]] = deque()
+        try:
+            for start in islice(starts, 2 * workers):
+                waiting.append(pool.submit(chunk, start))
+            while waiting:
+                done = waiting.popleft().result()
+                waiting.extend(pool.submit(chunk, start) for start in islice(starts, 1))
+                yield from done
+                advance(len(done))
+        finally:  # whoever stops early waits for what has begun, and for nothing else
+            for future in waiting:
+                future.cancel()
+
+
+def each(work: Callable[[A], T], jobs: Sequence[A]) -> list[T]:
+    """What ``work`` makes of each job of a batch, a job on one core."""
+    return list(_crew().map(work, jobs))
+
+
+@cache
+def _crew() -> ThreadPoolExecutor:
+    """Threads that stay, since a batch is over in the time it takes to start them."""
+    return ThreadPoolExecutor(os.cpu_count(), "picture", torch.set_num_threads, (1,))
+
+
+def evenly(listing: Listing, count: int) -> range:
+    """The numbers of about ``count`` files, evenly spread."""
+    return range(0, len(listing), max(len(listing) // count, 1))
+
+
+def _are_small(listing: Listing) -> bool:
+    """By the middle one of a few sizes; what is missing is found when it is decoded."""
+    sizes = []
+    for index in evenly(listing, _ASKED):
+        try:
+            sizes.append(listing.path(index).stat().st_size)
+        except OSError:
+            continue
+    return bool(sizes) and sorted(sizes)[len(sizes) // 2] < _SMALL
