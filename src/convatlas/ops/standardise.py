@@ -65,10 +65,8 @@ def move_averages(
     if running_mean is None and running_var is None:
         return
     if running_mean is None or running_var is None:
-        missing, given = "running_mean", "running_var"
-        if running_var is None:
-            missing, given = given, missing
-        raise ConfigError(f"{missing} is None, but {given} is given: it must be both or neither")
+        missing = "running_mean" if running_mean is None else "running_var"
+        raise ConfigError(f"{missing} is None, but the other average is not: both or neither")
     if x.numel() == 0:
         return
     for running, new in ((running_mean, x.mean(axes)), (running_var, x.var(axes))):
