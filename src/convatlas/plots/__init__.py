@@ -9,5 +9,6 @@ from __future__ import annotations
 from convatlas.plots.confusion import confusion_matrix
 from convatlas.plots.contact_sheet import contact_sheet
 from convatlas.plots.curves import training_curves
+from convatlas.plots.normalisations import normalisation_axes
 
-__all__ = ["confusion_matrix", "contact_sheet", "training_curves"]
+__all__ = ["confusion_matrix", "contact_sheet", "normalisation_axes", "training_curves"]
