@@ -90,6 +90,12 @@ def test_boxes_lie_inside_and_keep_to_their_ranges(seeded: Seeded) -> None:
     assert (width / height <= 4 / 3 * (1 + 3 * slack)).all()
 
 
+def test_the_ratio_is_that_of_width_over_height(seeded: Seeded) -> None:
+    sizes = torch.tensor([[1000, 1000]]).expand(100, 2)
+    height, width = augment.draw_boxes(sizes, seeded(), (0.1, 0.2), (2, 3))[:, 2:].unbind(1)
+    assert ((width / height > 1.99) & (width / height < 3.01)).all()
+
+
 def test_where_none_fits_it_is_the_middle(seeded: Seeded) -> None:
     """As much of it as the ratio allows; torchvision's own fallback, by hand."""
     sizes = torch.tensor([[10, 1000], [999, 12], [1, 1]])

@@ -76,6 +76,12 @@ def test_random_erase_draws_boxes_as_torchvision_does(
         assert stats.ks_2samp(of(ours[drawn]), of(expected)).pvalue > 0.001, name
 
 
+def test_the_ratio_is_that_of_height_over_width(seeded: Seeded) -> None:
+    x = torch.zeros(100, 1, 500, 500)
+    height, width = draw_erasing(x, seeded(), 1, (0.1, 0.2), (2, 3))[:, 2:].unbind(1)
+    assert ((height / width > 1.98) & (height / width < 3.02)).all()
+
+
 def test_noise_is_even_over_bytes_and_normal_over_floats(photos: Make, seeded: Seeded) -> None:
     always = (1.0, (0.5, 0.5), (1.0, 1.0))
     x = torch.zeros(8, 3, 31, 31, dtype=torch.uint8)

@@ -58,10 +58,10 @@ class ColourBasis:
             pixels = block.flatten(2).double()
             sums = torch.cat([pixels @ pixels.mT, pixels.sum(2, keepdim=True)], dim=2)  # (n, 3, 4)
             moments.append(sums if per_image else sums.sum(0, keepdim=True))
-        mean = torch.cat(moments) / math.prod(images.shape[2:])
+        means = torch.cat(moments) / math.prod(images.shape[2:])
         if not per_image:
-            mean = mean.sum(0) / len(images)
-        square, mean = mean[..., :3], mean[..., 3:]
+            means = means.sum(0) / len(images)
+        square, mean = means[..., :3], means[..., 3:]
         values, vectors = torch.linalg.eigh((square - mean @ mean.mT) / unit**2)
         largest = vectors.gather(-2, vectors.abs().argmax(-2, keepdim=True))
         vectors = vectors * largest.sign()  # eigenvectors have none, and a record should
