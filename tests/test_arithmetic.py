@@ -6,15 +6,19 @@ import re
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from convatlas.arithmetic import (
     Size,
+    adaptive_window,
     conv_output_size,
     conv_transpose_output_size,
     pool_output_size,
+    same_padding,
+    unpool_output_size,
 )
 from convatlas.errors import ShapeError
 
@@ -75,6 +79,44 @@ def test_transposed_convolution_is_pytorchs(
     layer = nn.ConvTranspose1d(1, 1, k, s, p, extra, dilation=d, device="meta")
     made = atlas_size(conv_transpose_output_size, size, k, s, p, extra, d)
     assert made == torch_size(layer, size)
+
+
+@examples
+@given(st.integers(1, 6), kernels, strides, paddings, st.none() | st.integers(1, 30))
+def test_unpooling_is_pytorchs(size: int, k: int, s: int, p: int, wanted: int | None) -> None:
+    cells = torch.zeros(1, 1, size)
+    try:
+        made = F.max_unpool1d(cells, cells.long(), k, s, p, None if wanted is None else [wanted])
+    except (RuntimeError, ValueError):
+        expected = None
+    else:
+        expected = made.shape[-1] or None
+    assert atlas_size(unpool_output_size, size, k, s, p, wanted) == expected
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@examples
+@given(st.integers(1, 20), kernels, dilations)
+def test_the_padding_of_same_is_pytorchs(size: int, k: int, d: int) -> None:
+    before, after = same_padding(k, d)
+    assert conv_output_size(size + before + after, k, dilation=d) == size
+    numbers = torch.Generator().manual_seed(size)
+    x = torch.randn(1, 1, size, generator=numbers, dtype=torch.float64)
+    weight = torch.randn(1, 1, k, generator=numbers, dtype=torch.float64)
+    by_hand = F.conv1d(F.pad(x, (before, after)), weight, dilation=d)
+    assert torch.equal(F.conv1d(x, weight, padding="same", dilation=d), by_hand)
+
+
+@examples
+@given(st.integers(1, 15), st.integers(1, 20))
+def test_adaptive_windows_are_pytorchs(size: int, output_size: int) -> None:
+    """The derivative of each average is not zero on its window, and nowhere else."""
+    x = torch.zeros(1, size, requires_grad=True)
+    averages = nn.AdaptiveAvgPool1d(output_size)(x)
+    for index, average in enumerate(averages[0]):
+        (slope,) = torch.autograd.grad(average, x, retain_graph=True)
+        start, stop = adaptive_window(index, size, output_size)
+        assert slope.nonzero()[:, 1].tolist() == list(range(start, stop))
 
 
 @examples
