@@ -63,11 +63,14 @@ def filled(
     """
     if (known := _known(place, source)) is not None:
         return place, known
-    with files.storing(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(place.with_name(f".{place.name}.lock")):
-            if (known := _known(place, source)) is None:
-                known = _fill(place, source, fill)
+    try:
+        with files.storing(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(place.with_name(f".{place.name}.lock")):
+                if (known := _known(place, source)) is None:
+                    known = _fill(place, source, fill)
+    except StorageError as error:
+        raise StorageError(f"{error}, or do without a cache (--no-cache)") from error
     return place, known
 
 
@@ -96,8 +99,6 @@ def _fill(place: Path, source: str, fill: Callable[[Path], dict[str, Any]]) -> d
         files.write_bytes(part / _INDEX, json.dumps(index).encode())
         shutil.rmtree(place, ignore_errors=True)
         part.rename(place)
-    except StorageError as error:
-        raise StorageError(f"{error}; or do without a cache (--no-cache)") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return known
