@@ -13,8 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convatlas.errors import ArgumentTypeError, ShapeError
-from convatlas.ops.arguments import AXES, tensors
-from convatlas.ops.sliding import Slide, check_channels, conv_slide, conv_transpose_slide
+from convatlas.ops.arguments import AXES
+from convatlas.ops.sliding import (
+    Slide,
+    check_channels,
+    conv_slide,
+    conv_transpose_slide,
+    kernel_axes,
+)
 
 
 def conv_matrix(
@@ -99,11 +105,9 @@ def _matrix(
         cell = torch.where(distance % d == 0, _within(distance // d, k), -1)
         matrix = F.pad(matrix.movedim(2, -1), (0, 1))[..., cell]  # (O, C, …, n, m)
 
-    rows, columns = matrix.shape[0::2], matrix.shape[1::2]
-    pairs = matrix.dim() // 2
-    return matrix.permute(*range(0, 2 * pairs, 2), *range(1, 2 * pairs, 2)).reshape(
-        rows.numel(), columns.numel()
-    )
+    rows, columns = range(0, matrix.dim(), 2), range(1, matrix.dim(), 2)
+    height, width = matrix.shape[0::2].numel(), matrix.shape[1::2].numel()
+    return matrix.permute(*rows, *columns).reshape(height, width)
 
 
 def _within(index: Tensor, length: int) -> Tensor:
@@ -113,12 +117,7 @@ def _within(index: Tensor, length: int) -> Tensor:
 
 def _read(weight: Tensor, input_shape: Sequence[int]) -> tuple[int, tuple[int, ...]]:
     """Channels and size of one picture whose axes the weight slides along."""
-    tensors(weight=weight)
-    axes = weight.dim() - 2
-    if axes not in AXES:
-        raise ShapeError(
-            f"weight has shape {tuple(weight.shape)}, but a convolution's has 3, 4 or 5 axes"
-        )
+    axes = kernel_axes(weight)
     if not isinstance(input_shape, Sequence) or not all(isinstance(n, int) for n in input_shape):
         raise ArgumentTypeError(f"input_shape is {input_shape!r}, but it must be integers")
     if len(input_shape) != axes + 1:

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from convatlas.errors import ArgumentTypeError, ShapeError
-from convatlas.ops.arguments import AXES, per_axis, tensors
+from convatlas.ops.arguments import per_axis, tensors
 from convatlas.ops.convolution import conv1d, conv2d, conv3d
-from convatlas.ops.sliding import conv_transpose_slide, grouped, padded
+from convatlas.ops.sliding import conv_transpose_slide, grouped, kernel_axes, padded
 
 
 def zeros_between(input: Tensor, stride: Sequence[int]) -> Tensor:  # noqa: A002
@@ -75,12 +75,7 @@ def fractionally_strided_conv(
     Raises:
         ShapeError, ArgumentTypeError: as `conv_transpose2d`.
     """
-    tensors(weight=weight)
-    axes = weight.dim() - 2
-    if axes not in AXES:
-        raise ShapeError(
-            f"weight has shape {tuple(weight.shape)}, but a convolution's has 3, 4 or 5 axes"
-        )
+    axes = kernel_axes(weight)
     x, kernels = grouped(input, weight, bias, groups, axes, transposed=True)
     slide = conv_transpose_slide(x.shape[3:], weight, stride, padding, output_padding, dilation)
     around = [

@@ -63,7 +63,7 @@ def conv_slide(
         p = ((0, 0),) * axes
     else:
         p = tuple((cells, cells) for cells in per_axis("padding", padding, axes))
-    made = (
+    made = (  # the one cell more that 'same' may put at the end counts as a cell of the input
         conv_output_size(n + after - before, k_, s_, before, d_)
         for n, k_, s_, d_, (before, after) in zip(size, k, s, d, p, strict=True)
     )
@@ -94,6 +94,22 @@ def conv_transpose_slide(
     made = tuple(map(conv_transpose_output_size, size, k, s, p, extra, d))
     cut = tuple((cells, cells - more) for cells, more in zip(p, extra, strict=True))
     return Slide(k, s, d, cut, made)
+
+
+def kernel_axes(weight: Tensor) -> int:
+    """Axes that the kernels of a weight ``(…, …, *kernel)`` slide along.
+
+    Raises:
+        ShapeError: not 1, 2 or 3.
+        ArgumentTypeError: it is no tensor.
+    """
+    tensors(weight=weight)
+    axes = weight.dim() - 2
+    if axes not in AXES:
+        raise ShapeError(
+            f"weight has shape {tuple(weight.shape)}, but a convolution's has 3, 4 or 5 axes"
+        )
+    return axes
 
 
 def padded(x: Tensor, cells: Sequence[tuple[int, int]]) -> Tensor:
