@@ -45,7 +45,7 @@ def test_each_operation_at_each_strength_is_torchvisions(
     known, levels = SAME[name]
     strengths_of, signed = theirs._AUGMENTATION_SPACE[known]
     strengths = strengths_of(31, 32, 34)
-    strengths = torch.zeros(1) if strengths is None else strengths.float()
+    strengths = torch.zeros(16) if strengths is None else strengths.float()
     if signed:
         strengths = torch.cat([strengths, -strengths])
     # a difference of sides that is even, or a quarter turn would fall between two pixels
