@@ -35,7 +35,7 @@ def test_a_run_is_four_things(tmp_path: Path, classifier: Classifier) -> None:
     folder.log({"step": 1})
     folder.log({"step": 2})
     folder.keep(classifier)
-    folder.draw_curves([ROW, ROW], "small on bars")
+    folder.draw_curves([ROW, ROW], "test", "small on bars")
     assert folder.unwritten is None
     assert json.loads((folder.path / "run.json").read_text()) == {"net": "small", "größe": 8}
     rows = (folder.path / "metrics.jsonl").read_text().splitlines()
@@ -86,7 +86,7 @@ def test_what_the_disk_refuses_is_remembered_until_it_takes_it(
 def test_numbers_and_curves_that_cannot_be_written_end_no_run(tmp_path: Path) -> None:
     for name, write in (
         ("metrics.jsonl", lambda folder: folder.log({})),
-        ("plots/curves.png", lambda folder: folder.draw_curves([ROW], "")),
+        ("plots/curves.png", lambda folder: folder.draw_curves([ROW], "test", "")),
     ):
         folder = RunFolder(tmp_path)
         (tmp_path / name / "in the way").mkdir(parents=True)

@@ -137,21 +137,22 @@ def test_augmentation_is_drawn_anew_from_the_runs_seed(small: Make, data: Datase
     bare = loop_of(small(), data, Config())
     pixels, labels = loop.feed.batch(everything)
     assert torch.equal(labels, data.train.labels)
-    first = loop.inputs(pixels)
-    assert torch.equal(first, again.inputs(pixels))
+    first, _ = loop.inputs(pixels, labels)
+    assert torch.equal(first, again.inputs(pixels, labels)[0])
     for different in (loop, other, bare):
-        assert not torch.equal(first, different.inputs(pixels))
+        assert not torch.equal(first, different.inputs(pixels, labels)[0])
     spec = loop.preprocess
-    assert torch.equal(bare.inputs(pixels), spec(data.train.images))
+    assert torch.equal(bare.inputs(pixels, labels)[0], spec(data.train.images))
     black = spec(torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(1, 1, 8, 8))[0, 0, 0, 0]
-    erased = loop_of(small(), data, Config(erase=3)).inputs(pixels) == black
+    erased = loop_of(small(), data, Config(erase=3)).inputs(pixels, labels)[0] == black
     assert erased.flatten(1).sum(1).min() >= 4  # a corner at least
 
 
 def test_flipping_keeps_each_row(small: Make, data: Dataset) -> None:
-    pixels = data.train.images
+    pixels, labels = data.train.sample(96)
     plain, mirrored = (
-        loop_of(small(), data, Config(flip=flip)).inputs(pixels) for flip in (False, True)
+        loop_of(small(), data, Config(flip=flip)).inputs(pixels, labels)[0]
+        for flip in (False, True)
     )
     assert torch.equal(still(plain), still(mirrored))
     turned = (plain != mirrored).flatten(1).any(1).sum().item()
@@ -181,7 +182,7 @@ def test_channels_last_is_the_same_training(small: Make, data: Dataset) -> None:
         engine = Engine("float32", layout)
         net = engine.place(small())
         loop = loop_of(net, data, Config(batch_size=48, lr=0.05), engine)
-        pixels = loop.inputs(data.train.images[:2])
+        pixels, _ = loop.inputs(*data.train.sample(2))
         assert pixels.is_contiguous(
             memory_format=torch.channels_last if "-" in layout else torch.contiguous_format
         )

@@ -66,6 +66,8 @@ class ImageSet:
 
     def take(self, chosen: Tensor | slice) -> Tensor:
         """uint8 ``(n, C, H, W)``: the pictures at ``chosen``, int64 indices or a slice."""
+        if isinstance(self.images, Tensor) and isinstance(chosen, Tensor):
+            return self.images.index_select(0, chosen)  # ten times as fast as brackets, of bytes
         return self.images[chosen]
 
     def sample(self, count: int) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ def training_curves(
     test_loss: Sequence[float],
     train_accuracy: Sequence[float],
     test_accuracy: Sequence[float],
+    held_out: str = "test",
     title: str = "",
 ) -> None:
     """Draw loss (left) and accuracy (right) over training time, a point an epoch.
@@ -26,6 +27,7 @@ def training_curves(
         seconds: training time at the end of each epoch.
         train_loss, test_loss: mean cross-entropy in nats.
         train_accuracy, test_accuracy: fractions from 0 to 1.
+        held_out: what the pictures are called that are not learned from.
         title: above the picture.
     """
     from matplotlib.figure import Figure
@@ -39,7 +41,7 @@ def training_curves(
         (right, percent, "accuracy (%)"),
     ):
         axes.plot(seconds, train, "o-", color=BLUE, label="training (augmented)", markersize=4)
-        axes.plot(seconds, test, "o-", color=ORANGE, label="test", markersize=4)
+        axes.plot(seconds, test, "o-", color=ORANGE, label=held_out, markersize=4)
         axes.set_xlabel("training time (s)")
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)

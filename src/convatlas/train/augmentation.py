@@ -3,32 +3,88 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from convatlas.data import augment
+from convatlas.data import ImageSet, augment
+from convatlas.data.augment import ColourBasis
+from convatlas.data.balance import class_weights
 from convatlas.train.config import Config
+
+_MEASURED = 20_000_000  # numbers that the colours of a training set are measured on, evenly spread
 
 
 class Augmentation:
-    """The configured augmentations, in the order of a camera: place, then colour, then holes.
+    """The configured augmentations, in the order of a camera: place, colour, holes, mixture.
 
     They work on uint8 pixels at the pictures' own size, where it is cheapest.
 
     Args:
         config: which of them, and the seed of their draws.
+        images: the training pictures, whose colours and classes are measured.
         device: where the batches lie.
     """
 
-    def __init__(self, config: Config, device: torch.device) -> None:
-        self.config = config
+    def __init__(self, config: Config, images: ImageSet, device: torch.device) -> None:
+        self.config, self.num_classes = config, len(images.classes)
         self.noise = torch.Generator(device).manual_seed(config.seed)
+        self.weights: Tensor | None = None
+        if config.balance == "weights":
+            self.weights = class_weights(images.labels, self.num_classes).to(device)
+        self.basis: ColourBasis | None = None
+        if config.colour and config.colour_basis == "set":
+            pixels, _ = images.sample(max(_MEASURED // torch.Size(images.shape).numel(), 1))
+            self.basis = ColourBasis.measure(pixels)
 
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """A batch of uint8 ``(N, C, H, W)``, drawn anew at each call."""
-        if self.config.flip:
-            pixels = augment.flip(pixels, 0.5, self.noise)
-        if self.config.shift:
-            pixels = augment.shift(pixels, self.config.shift, self.noise)
-        if self.config.erase:
-            pixels = augment.erase(pixels, self.config.erase, self.noise)
-        return pixels
+    def __call__(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """A batch drawn anew at each call.
+
+        Args:
+            pixels: uint8 ``(N, C, H, W)``.
+            labels: int64 ``(N,)``.
+
+        Returns:
+            The pixels, and the labels; or, where pictures are mixed or classes weighted, what the
+            loss is to be made of: the weight of each class, float32 ``(N, K)``.
+        """
+        config, noise = self.config, self.noise
+        if config.flip:
+            pixels = augment.flip(pixels, 0.5, noise)
+        if config.shift:
+            pixels = augment.shift(pixels, config.shift, noise)
+        if config.trivial:
+            pixels = augment.trivial_augment(pixels, noise)
+        if config.jitter:
+            pixels = augment.jitter(
+                pixels,
+                noise,
+                brightness=config.jitter,
+                contrast=config.jitter,
+                saturation=config.jitter,
+            )
+        if config.colour:
+            basis = self.basis or ColourBasis.measure(pixels, per_image=True)
+            pixels = augment.pca_colour(pixels, noise, basis, config.colour)
+        if config.erase:
+            pixels = augment.erase(pixels, config.erase, noise)
+        if config.random_erase:
+            pixels = augment.random_erase(pixels, noise, config.random_erase)
+        return self._mixed(pixels, labels)
+
+    def _mixed(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        config, targets = self.config, labels
+        if config.mixup or config.cutmix:
+            if config.cutmix and (not config.mixup or self._heads()):
+                mixed = augment.cutmix(pixels, labels, self.noise, config.cutmix)
+            else:
+                mixed = augment.mixup(pixels, labels, self.noise, config.mixup)
+            pixels, targets = mixed.pixels, mixed.targets(self.num_classes)
+        if self.weights is not None:
+            if targets is labels:
+                targets = F.one_hot(labels, self.num_classes).float()
+            targets = targets * self.weights
+        return pixels, targets
+
+    def _heads(self) -> bool:
+        """A coin's answer."""
+        return bool(torch.rand(1, generator=self.noise, device=self.noise.device).item() < 0.5)

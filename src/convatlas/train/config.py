@@ -13,8 +13,12 @@ Schedule = Literal["constant", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Layout = Literal["auto", "contiguous", "channels-last"]
 Init = Literal["own", "xavier"]
+Crop = Literal["centre", "random", "resized", "ten"]
+ColourBasis = Literal["set", "image"]
+Balance = Literal["none", "weights", "sampler"]
 
 _LEAST = {"epochs": 1, "batch_size": 1, "shift": 0, "erase": 0}
+_FINITE = ("weight_decay", "colour", "jitter", "mixup", "cutmix")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +30,14 @@ class Config:
         epochs: passes over the training pictures.
         batch_size: pictures a step.
         size: side in pixels of the network's input; ``"own"`` is the pictures' own, or the smallest
-            one that the network takes; ``"paper"`` is the one its paper used.
+            one that the network takes (with ``resize``, its paper's); ``"paper"`` is the one its
+            paper used.
+        resize: what the short side of a picture is resized to before a crop of ``size`` is taken
+            out of it (AlexNet: 256, for 224); None for ``size`` itself where the crop is the centre
+            or resized, and for the pictures' own side where it is random or ten.
+        crop: ``"centre"``; ``"random"``, from anywhere; ``"resized"``, a part of the original of
+            any size and shape (Inception's); or ``"ten"``, the four corners, the centre and their
+            mirrors, which makes ten training pictures of each.
         early_share, early_scale: the first ``early_share`` of the steps sees the pictures at
             ``early_scale`` of their side, where the network takes both: it costs less.
         optimizer: ``"sgd"`` (with ``momentum``, and Nesterov's where ``nesterov``), ``"adamw"``, or
@@ -42,7 +53,16 @@ class Config:
         label_smoothing: share of a label that is spread over all classes.
         flip: mirror each picture with probability one half.
         shift: move each picture by up to so many pixels each way, zeros moving in.
-        erase: side of a square set to zero somewhere in each picture; 0 for none.
+        erase: side of a square set to zero somewhere in each picture (Cutout); 0 for none.
+        random_erase: probability that a rectangle of a picture is set to zero.
+        colour, colour_basis: deviation of AlexNet's colour along the principal axes of the training
+            ``"set"``, or of each ``"image"`` by itself; 0 for none.
+        jitter: by how much brightness, contrast and saturation vary; 0 for not at all.
+        trivial: TrivialAugment-wide, one operation for each picture.
+        mixup, cutmix: α of blended pictures, of pasted ones; 0 for none. Where both are given,
+            each batch gets one of them.
+        balance: what is done for classes of unequal size: nothing; ``"weights"`` in the loss; or a
+            ``"sampler"`` that shows each class equally often.
         init: ``"own"`` keeps the network's, ``"xavier"`` draws all weights anew.
         precision, layout: ``"auto"`` lets a short trial on the real network choose.
         shards: threads that share each batch; None for as many as `most_shards` allows.
@@ -53,6 +73,8 @@ class Config:
     epochs: int = 10
     batch_size: int = 256
     size: int | Literal["own", "paper"] = "own"
+    resize: int | None = None
+    crop: Crop = "centre"
     early_share: float = 0.0
     early_scale: float = 0.7
     optimizer: Optimizer = "auto"
@@ -67,6 +89,14 @@ class Config:
     flip: bool = False
     shift: int = 0
     erase: int = 0
+    random_erase: float = 0.0
+    colour: float = 0.0
+    colour_basis: ColourBasis = "set"
+    jitter: float = 0.0
+    trivial: bool = False
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    balance: Balance = "none"
     init: Init = "own"
     precision: Precision = "auto"
     layout: Layout = "auto"
@@ -83,7 +113,10 @@ class Config:
         self._check("shards", self.shards is None or self.shards >= 1, "at least 1")
         self._check("lr", self.lr is None or 0 < self.lr < math.inf, "above 0 and finite")
         self._check("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
-        self._check("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0 and finite")
+        self._check("resize", self.resize is None or self.resize >= 1, "at least 1 pixel")
+        self._check("random_erase", 0 <= self.random_erase <= 1, "from 0 to 1")
+        for name in _FINITE:
+            self._check(name, 0 <= getattr(self, name) < math.inf, "at least 0 and finite")
         self._check("early_share", 0 <= self.early_share <= 1, "from 0 to 1")
         self._check("early_scale", 0 < self.early_scale <= 1, "above 0, and 1 at most")
         self._check("warmup", 0 <= self.warmup <= 1, "from 0 to 1")
@@ -95,6 +128,9 @@ class Config:
             ("precision", Precision),
             ("layout", Layout),
             ("init", Init),
+            ("crop", Crop),
+            ("colour_basis", ColourBasis),
+            ("balance", Balance),
         ):
             known = get_args(choices)
             self._check(name, getattr(self, name) in known, f"one of {', '.join(known)}")

@@ -15,11 +15,13 @@ from rich.progress import (
 )
 
 from convatlas.data import Dataset, Preprocess
+from convatlas.data.balance import imbalance
 from convatlas.train.config import Config
 from convatlas.train.engine import Engine
 from convatlas.train.loop import Tally
 
-_HEADER = "epoch    loss  accuracy  test loss  test accuracy  images/s  waiting  seconds"
+_HEADER = "epoch    loss  accuracy  {0:>4} loss  {0:>4} accuracy  images/s  waiting  seconds"
+_UNEQUAL = 10  # times as many pictures of one class as of another, from which on it is said
 
 
 class Display:
@@ -34,6 +36,7 @@ class Display:
         self.console = Console(
             quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True
         )
+        self.held_out = "test"
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(),
@@ -67,16 +70,26 @@ class Display:
         """Say what is going to be trained, on what, and how."""
         side, own = preprocess.size, "×".join(map(str, data.train.shape[1:]))
         resized = "" if own == f"{side}×{side}" else f", resized to {side}×{side}"
+        val = "" if data.val is None else f", {len(data.val):,} validation"
         self.say(
-            f"{name} on {data.name}: {len(data.train):,} training and {len(data.test):,} test "
+            f"{name} on {data.name}: {len(data.train):,} training{val} and {len(data.test):,} test "
             f"pictures of {own}{resized}, {len(data.train.classes)} classes"
         )
+        for note in data.notes:
+            self.say(f"  {note}")
+        unequal = imbalance(data.train.labels, data.train.classes)
+        if unequal.ratio > _UNEQUAL and config.balance == "none":
+            self.say(
+                f"  classes are unequal: {unequal}; balance=weights or balance=sampler makes "
+                "them count the same"
+            )
         tried = ", ".join(f"{pair} {speed:,.0f}" for pair, speed in engine.trial.items())
         self.say(
             f"recipe {config.recipe or 'of your own'}: {config.epochs} epochs of batches of "
             f"{config.batch_size}; {engine}" + (f" (tried, images/s: {tried})" if tried else "")
         )
-        self.say(_HEADER)
+        self.held_out = "test" if data.val is None else "val"
+        self.say(_HEADER.format(self.held_out))
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
@@ -98,6 +111,6 @@ class Display:
         """Print the row of a finished epoch."""
         self.say(
             f"{row['epoch']:5d}  {row['train_loss']:6.4f}  {row['train_accuracy']:8.2%}"
-            f"  {row['test_loss']:9.4f}  {row['test_accuracy']:13.2%}"
+            f"  {row[self.held_out + '_loss']:9.4f}  {row[self.held_out + '_accuracy']:13.2%}"
             f"  {row['images_per_second']:8,.0f}  {row['waiting']:7.1%}  {row['seconds']:7.1f}"
         )

@@ -74,7 +74,7 @@ class Engine:
 
         Args:
             net: the network, or a shadow of it.
-            pixels, labels: the shard, ``(n, C, H, W)`` and ``(n,)``.
+            pixels, labels: the shard, ``(n, C, H, W)`` and ``(n,)``, or ``(n, K)`` of weights.
             whole: pictures in the whole batch.
             smoothing: of the labels, as `loss_of`.
         """
@@ -82,7 +82,8 @@ class Engine:
             outputs = net(pixels)
         loss = loss_of(net, outputs, labels, smoothing)
         (loss * (len(labels) / whole)).backward()  # type: ignore[no-untyped-call]
-        right = (logits_of(outputs).argmax(dim=1) == labels).sum()
+        true = labels.argmax(dim=1) if labels.is_floating_point() else labels
+        right = (logits_of(outputs).argmax(dim=1) == true).sum()
         return Learned(loss.item() * len(labels), int(right))
 
     def __str__(self) -> str:

@@ -1,43 +1,82 @@
-"""Where a run's batches come from: pictures by number in a new order each epoch."""
+"""Where a run's batches come from: pictures by number in a new order each epoch, cut to size."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
-from convatlas.data import ImageSet
+from convatlas.data import ImageSet, augment
+from convatlas.data.balance import balanced_order
 from convatlas.train.config import Config
+
+_TEN = 10
 
 
 class Feed:
-    """Batches of labelled pictures, as they are before augmentation.
+    """Batches of labelled pictures: cropped as configured, and not yet coloured or mixed.
 
-    What lies in memory moves to the network's device once and is picked from there.
+    What lies in memory moves to the network's device once and is picked from there; what has to be
+    read or decoded first is prepared by a thread of its own, a batch ahead.
 
     Args:
         images: what is learned from.
-        config: batch size and seed.
+        config: batch size, crop, balance and seed.
         device: of the network.
+        size: side of a crop, in pixels.
     """
 
-    def __init__(self, images: ImageSet, config: Config, device: torch.device) -> None:
-        self.images, self.device = images.images, device
+    def __init__(self, images: ImageSet, config: Config, device: torch.device, size: int) -> None:
+        self.images, self.config, self.device, self.size = images.images, config, device, size
         if isinstance(self.images, Tensor):
             self.images = self.images.to(device)
-        self.labels = images.labels.to(device)
+        self.labels = images.labels
+        self.repeats = _TEN if config.crop == "ten" else 1
+        count = self.repeats * len(images)
         # the last, smaller batch is dropped: its batch statistics are the noisiest of the epoch
-        self.batch_size = min(config.batch_size, len(images))
-        self.steps = len(images) // self.batch_size
+        self.batch_size = min(config.batch_size, count)
+        self.steps = count // self.batch_size
         self.order = torch.Generator().manual_seed(config.seed)
+        self.places = torch.Generator().manual_seed(config.seed)
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
         """One pass in a new order: pixels ``(n, C, H, W)`` of uint8, and labels ``(n,)``."""
-        order = torch.randperm(len(self.labels), generator=self.order).to(self.device)
-        for start in range(0, self.steps * self.batch_size, self.batch_size):
-            yield self.batch(order[start : start + self.batch_size])
+        order = self._order()
+        whole = order[: self.steps * self.batch_size]
+        chosen = iter(torch.split(whole, self.batch_size))
+        if isinstance(self.images, Tensor):
+            yield from map(self.batch, chosen)
+            return
+        with ThreadPoolExecutor(1, "feed") as pool:
+            ahead = pool.submit(self.batch, next(chosen))
+            for numbers in chosen:
+                batch, ahead = ahead.result(), pool.submit(self.batch, numbers)
+                yield batch
+            yield ahead.result()
 
-    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """The pictures numbered ``chosen`` ``(n,)``, on the network's device."""
-        return self.images[chosen].to(self.device), self.labels[chosen]
+    def _order(self) -> Tensor:
+        """The numbers of an epoch; ``i`` is crop ``i % repeats`` of picture ``i // repeats``."""
+        if self.config.balance == "sampler":
+            order = balanced_order(self.labels, self.order)
+            return torch.cat([order * self.repeats + k for k in range(self.repeats)])
+        return torch.randperm(self.repeats * len(self.labels), generator=self.order)
+
+    def batch(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """The pictures of ``numbers`` ``(n,)``, on the network's device, and their labels."""
+        chosen, which = numbers // self.repeats, numbers % self.repeats
+        labels = self.labels[chosen].to(self.device)
+        if self.config.crop == "resized" and not isinstance(self.images, Tensor):
+            return self.images.crops(chosen, self.size, self.places).to(self.device), labels
+        if isinstance(self.images, Tensor):  # of bytes ten times as fast as an index in brackets
+            pixels = self.images.index_select(0, chosen.to(self.device))
+        else:
+            pixels = self.images[chosen].to(self.device)
+        if self.config.crop == "ten":
+            pixels = augment.one_of_ten(pixels, self.size, which.to(self.device))
+        elif self.config.crop == "random":
+            pixels = augment.crop(pixels, self.size, self.places)
+        elif self.config.crop == "resized":
+            pixels = augment.resized_crop(pixels, self.size, self.places)
+        return pixels, labels

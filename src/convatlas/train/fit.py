@@ -26,7 +26,7 @@ from convatlas.train.folder import RunFolder
 from convatlas.train.loop import Loop
 from convatlas.train.optim import best_device, settle
 from convatlas.train.recipes import recipe as find_recipe
-from convatlas.train.size import input_side
+from convatlas.train.size import input_side, loaded_side, resized_side
 
 _LOG_EVERY = 50  # steps between the rows of metrics.jsonl inside an epoch
 _MEASURED = 400_000_000  # pixels that mean and deviation are measured on, evenly spread
@@ -41,7 +41,9 @@ class Run:
         classifier: the trained network with its preprocessing and class names.
         config, engine: the settings, and the number format and layout they were trained in.
         history: a row an epoch: epoch, seconds (all training time so far, the trial and the
-            evaluations included), losses, accuracies, images a second, share of time waiting.
+            evaluations included), losses and accuracies (of the validation pictures where the
+            data has such a part, else of the test pictures), images a second, share of time
+            waiting.
         report: the scores on the test pictures after the last epoch.
         interrupted: Ctrl-C ended it early.
     """
@@ -56,9 +58,14 @@ class Run:
 
     def result(self) -> dict[str, Any]:
         """How it ended, as ``run.json`` says it."""
-        last = self.history[-1] if self.history else {}
-        numbers = {name: last.get(name) for name in ("seconds", "test_accuracy", "test_loss")}
-        return {"interrupted": self.interrupted, "epochs": len(self.history)} | numbers
+        report = self.report
+        return {
+            "interrupted": self.interrupted,
+            "epochs": len(self.history),
+            "seconds": self.history[-1]["seconds"] if self.history else None,
+            "test_accuracy": None if report is None else report.top1,
+            "test_loss": None if report is None else report.loss,
+        }
 
 
 def fit(
@@ -95,14 +102,15 @@ def fit(
     config = replace(config, **changes)
     config = settle(net, config)
     if isinstance(data, str):
-        usual = net.input_size if isinstance(net, Net) else None
-        wanted = config.size if isinstance(config.size, int) else usual
+        wanted = loaded_side(config, net.input_size if isinstance(net, Net) else None)
         where = None if data_dir is None else Path(data_dir)
-        data = sources.load(data, data_dir=where, side=wanted)
+        full_size = config.crop == "resized"
+        data = sources.load(data, data_dir=where, side=wanted, full_size=full_size)
     channels, height, width = data.train.shape
     side = input_side(net, channels, min(height, width), config)
     measured, _ = data.train.sample(max(_MEASURED // (channels * height * width), 1))
-    preprocess = Preprocess.measure(measured, side)
+    resize = resized_side(side, min(height, width), config)
+    preprocess = Preprocess.measure(measured, side, resize)
     device = best_device()
     classifier = Classifier(net.to(device), preprocess, data.train.classes)
     # what does not fit is refused here, and not after an epoch
@@ -123,26 +131,29 @@ def fit(
     description = record.describe(name, net, data, preprocess, config, engine)
     folder.describe(description)
     folder.start_metrics()
+    if data.listing is not None:
+        folder.list_files(data.listing)
     with Display(config.epochs, config.epochs * loop.steps_per_epoch, quiet) as display:
         display.introduce(name, data, preprocess, config, engine)
         try:
-            _learn(run, loop, data.test, folder, display, started)
+            _learn(run, loop, data, folder, display, started)
         except KeyboardInterrupt:
             run.interrupted = True
             folder.keep(classifier)
             display.say(f"stopped after {loop.number} steps; what was learned until then is kept")
         finally:
             if run.history:
-                folder.draw_curves(run.history, f"{name} on {data.name}")
+                folder.draw_curves(run.history, _held_out(data)[0], f"{name} on {data.name}")
     _store(folder, classifier)
     folder.describe(description | {"result": run.result()})
     return run
 
 
 def _learn(
-    run: Run, loop: Loop, test: ImageSet, folder: RunFolder, display: Display, started: float
+    run: Run, loop: Loop, data: Dataset, folder: RunFolder, display: Display, started: float
 ) -> None:
     """Epochs of training, each with its row, its evaluation and its model on disk."""
+    held, watched = _held_out(data)
     for epoch in range(1, run.config.epochs + 1):
         try:
             for tally in loop.epoch():
@@ -150,23 +161,32 @@ def _learn(
                 if loop.number % _LOG_EVERY == 0:
                     row = {"kind": "step", "epoch": epoch, "step": loop.number, "lr": loop.lr}
                     folder.log(row | tally.row() | {"seconds": time.perf_counter() - started})
-            report = evaluate(run.classifier, test)
+            report = evaluate(run.classifier, watched)
             if not math.isfinite(report.loss):
-                raise TrainingError(f"the test loss is {report.loss} after epoch {epoch}")
+                raise TrainingError(f"the {held} loss is {report.loss} after epoch {epoch}")
         except TrainingError as error:
             kept = f"the model of epoch {epoch - 1} is kept in {folder.model}"
             raise TrainingError(
                 f"{error}; {kept if epoch > 1 else 'no epoch was finished'}"
             ) from None
-        run.report = report
         row = {"kind": "epoch", "epoch": epoch, "step": loop.number} | tally.row()
-        row |= {"test_loss": report.loss, "test_accuracy": report.top1}
+        row |= {f"{held}_loss": report.loss, f"{held}_accuracy": report.top1}
         row["seconds"] = time.perf_counter() - started
         run.history.append(row)
         folder.log(row)
         display.epoch(row)
-        run.classifier.card |= {"epochs": epoch, "test_accuracy": report.top1}
+        run.classifier.card |= {"epochs": epoch, f"{held}_accuracy": report.top1}
+        if data.val is None:
+            run.report = report
+        elif epoch == run.config.epochs:  # the test pictures are looked at once, at the very end
+            run.report = evaluate(run.classifier, data.test)
+            run.classifier.card["test_accuracy"] = run.report.top1
         folder.keep(run.classifier)
+
+
+def _held_out(data: Dataset) -> tuple[str, ImageSet]:
+    """What is watched while learning, and how its numbers are called."""
+    return ("test", data.test) if data.val is None else ("val", data.val)
 
 
 def _store(folder: RunFolder, classifier: Classifier) -> None:

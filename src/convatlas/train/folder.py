@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import time
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any
 
 from convatlas import files, plots
 from convatlas.classifier import Classifier
+from convatlas.data import Listing
+from convatlas.data.listing import PARTS
 from convatlas.errors import StorageError
 
 
@@ -70,12 +74,32 @@ class RunFolder:
         except StorageError as error:
             self.unwritten = error
 
-    def draw_curves(self, history: list[dict[str, Any]], title: str) -> None:
-        """Draw ``plots/curves.png`` from the rows of finished epochs."""
-        columns = ("seconds", "train_loss", "test_loss", "train_accuracy", "test_accuracy")
+    def list_files(self, listing: Listing) -> None:
+        """Write ``files.csv``: each picture file, its class and its part."""
+        text = io.StringIO(newline="")
+        rows = csv.writer(text)
+        rows.writerow(("path", "label", "split"))
+        labels, parts = listing.labels.tolist(), listing.parts.tolist()
+        for name, label, part in zip(listing.files, labels, parts, strict=True):
+            rows.writerow((name, listing.classes[label], PARTS[part]))
+        # names that are no UTF-8 are written as they are
+        files.write_bytes(self.path / "files.csv", text.getvalue().encode(errors="surrogateescape"))
+
+    def draw_curves(self, history: list[dict[str, Any]], held_out: str, title: str) -> None:
+        """Draw ``plots/curves.png`` from the rows of finished epochs.
+
+        Args:
+            history: the rows.
+            held_out: what they call the pictures that are not learned from, test or val.
+            title: above the picture.
+        """
+        columns = {"seconds": "seconds"}
+        for number in ("loss", "accuracy"):
+            columns[f"train_{number}"] = f"train_{number}"
+            columns[f"test_{number}"] = f"{held_out}_{number}"
         try:
             with files.replacing(self.path / "plots" / "curves.png") as png:
-                values = {name: [row[name] for row in history] for name in columns}
-                plots.training_curves(png, title=title, **values)
+                values = {name: [row[key] for row in history] for name, key in columns.items()}
+                plots.training_curves(png, held_out=held_out, title=title, **values)
         except StorageError as error:
             self.unwritten = error

@@ -65,8 +65,8 @@ class Loop:
         self.shards = Shards(net, engine.shards)
         device = next(net.parameters()).device
         self.net, self.preprocess, self.config, self.engine = net, preprocess, config, engine
-        self.feed = Feed(images, config, device)
-        self.augment = Augmentation(config, device)
+        self.feed = Feed(images, config, device, preprocess.size)
+        self.augment = Augmentation(config, images, device)
         self.steps_per_epoch = self.feed.steps
         self.schedule = make_schedule(self.optimizer, config, config.epochs * self.steps_per_epoch)
         self.number = 0  # of steps made
@@ -81,14 +81,13 @@ class Loop:
         for _ in range(self.steps_per_epoch):
             with self.shards.sharing_cores():
                 started = time.perf_counter()
-                pixels, labels = next(batches)
-                inputs = self.inputs(pixels)
+                inputs, labels = self.inputs(*next(batches))
                 tally.waiting += time.perf_counter() - started
                 self.step(inputs, labels, tally)
             yield tally
 
     def step(self, pixels: Tensor, labels: Tensor, tally: Tally) -> None:
-        """Learn from one batch: the network's input ``(N, C, size, size)`` and labels ``(N,)``.
+        """Learn from one batch, as `inputs` gives it.
 
         Raises:
             TrainingError: the loss is not a number; nothing was learned from this step.
@@ -116,8 +115,13 @@ class Loop:
         """The learning rate of the next step."""
         return float(self.schedule.get_last_lr()[0])
 
-    def inputs(self, pixels: Tensor) -> Tensor:
-        """What the network sees of a batch: uint8 ``(N, C, H, W)`` to ``(N, C, size, size)``."""
+    def inputs(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network sees of a batch, and what its loss is made of.
+
+        Args:
+            pixels: uint8 ``(N, C, H, W)``; they become ``(N, C, size, size)``.
+            labels: ``(N,)``; they may become ``(N, K)``, as `Augmentation` says.
+        """
         preprocess = self.early if self.number < self.early_steps else self.preprocess
-        inputs: Tensor = self.engine.place(preprocess(self.augment(pixels)))
-        return inputs
+        pixels, labels = self.augment(pixels, labels)
+        return self.engine.place(preprocess(pixels)), labels

@@ -31,7 +31,7 @@ def loss_of(net: nn.Module, outputs: Any, labels: Tensor, smoothing: float = 0.0
     Args:
         net: the network that answered.
         outputs: logits ``(N, K)``, or a named tuple of ``logits`` and those of auxiliary heads.
-        labels: classes ``(N,)``.
+        labels: classes ``(N,)``, or the weight of each class ``(N, K)``.
         smoothing: share of each label that is spread over all classes.
     """
     loss = F.cross_entropy(logits_of(outputs).float(), labels, label_smoothing=smoothing)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from convatlas.data import Dataset
-from convatlas.errors import ShapeError
+from convatlas.errors import ConfigError, ShapeError
 from convatlas.nets import sizes
 from convatlas.nets.build import build
 from convatlas.nets.catalog import find
@@ -31,9 +31,40 @@ def input_side(net: nn.Module, channels: int, own: int, config: Config) -> int:
         return config.size
     if not isinstance(net, Net):
         return own
-    if config.size == "own" and _survives(net, channels, own):
+    if config.size == "own" and config.resize is None and _survives(net, channels, own):
         return own
     return net.input_size
+
+
+def resized_side(side: int, own: int, config: Config) -> int:
+    """What the short side of a picture is resized to before ``side`` is cut out of it.
+
+    Args:
+        side: of the network's input.
+        own: side of the pictures as they were loaded.
+        config: whose ``crop`` and ``resize`` decide.
+
+    Raises:
+        ConfigError: a random crop has nowhere to go.
+    """
+    roams = config.crop in ("random", "ten")
+    resize = config.resize or (own if roams else side)
+    if resize < side or (roams and resize == side):
+        raise ConfigError(
+            f"resize is {resize}, but a {config.crop} crop of {side} must be cut out of "
+            f"{'more than ' if roams else 'at least '}{side}: set resize, or a smaller size"
+        )
+    return resize
+
+
+def loaded_side(config: Config, usual: int | None) -> int | None:
+    """The side that picture files are decoded to; None for the source's own choice.
+
+    Args:
+        config: whose ``resize`` or ``size`` decides.
+        usual: the side of the network's input.
+    """
+    return config.resize or (config.size if isinstance(config.size, int) else usual)
 
 
 def early_side(net: nn.Module, channels: int, side: int, config: Config) -> int:
@@ -61,7 +92,7 @@ def build_for(name: str, data: Dataset, config: Config, **options: Any) -> Net:
     side = find(name).input_size
     if isinstance(config.size, int):
         side = config.size
-    elif config.size == "own":
+    elif config.size == "own" and config.resize is None:
         side = _smallest_side(name, min(height, width), fitting)
     return build(name, **{"input_size": side, **fitting})
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from convatlas.data.augment.boxes import crop_box, draw_boxes, resized_crop
 from convatlas.data.augment.colour import jitter
-from convatlas.data.augment.corners import five_crops, ten_crops
+from convatlas.data.augment.corners import five_crops, one_of_ten, ten_crops
 from convatlas.data.augment.erasing import erase, random_erase
 from convatlas.data.augment.geometry import crop, flip, shift
 from convatlas.data.augment.mixing import Mixed, cutmix, mixup
@@ -44,6 +44,7 @@ __all__ = [
     "flip",
     "jitter",
     "mixup",
+    "one_of_ten",
     "pca_colour",
     "random_erase",
     "resized_crop",

@@ -45,3 +45,22 @@ def ten_crops(x: Tensor, size: int) -> Tensor:
     """
     crops = five_crops(x, size)
     return torch.cat([crops, crops.flip(-1)], dim=1)
+
+
+def one_of_ten(x: Tensor, size: int, which: Tensor) -> Tensor:
+    """For each picture one of its `ten_crops`, ``(N, C, size, size)``.
+
+    Args:
+        x: uint8 or float ``(N, C, H, W)``.
+        size: side of each crop.
+        which: int64 ``(N,)``, from 0 to 9.
+
+    Raises:
+        ShapeError: the pictures are smaller.
+    """
+    out = x.new_empty(*x.shape[:2], size, size)
+    for number in range(10):
+        members = (which == number).nonzero().squeeze(1)
+        crops = five_crops(x.index_select(0, members), size)[:, number % 5]
+        out.index_copy_(0, members, crops.flip(-1) if number >= 5 else crops)
+    return out
