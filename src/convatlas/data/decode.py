@@ -21,6 +21,8 @@ gives the same pixels as Pillow, since both are libjpeg-turbo.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +37,7 @@ from convatlas.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 #: a file that claims more is a decompression bomb, or far beyond what a network is shown
 MOST_PIXELS = 178_956_970
@@ -81,11 +84,7 @@ def _tensor(array: NDArray[np.uint8]) -> Tensor:
 
 
 def _from_file(path: str | Path, channels: int | None, least: int | None) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    _quiet_about_size()
-    with Image.open(path) as file:
-        _refuse_bomb(file)
+    with opened(path) as file:
         if least is not None:
             file.draft(None, (2 * least, 2 * least))  # does nothing where it is no JPEG
         return _from_image(file, channels)
@@ -115,26 +114,34 @@ def is_grey(image: Image) -> bool:
     return image.mode in _GREY_MODES or image.mode.startswith("I;16")
 
 
-def look(path: Path) -> bool | str:
-    """Whether a file is grey, by its header alone; or why it is no picture that can be used."""
+@contextmanager
+def opened(path: str | Path) -> Iterator[ImageFile]:
+    """A picture file as Pillow opens it: its header read, nothing decoded.
+
+    Raises:
+        PIL.Image.DecompressionBombError: it claims more than `MOST_PIXELS`.
+        Exception: whatever else Pillow finds wrong.
+    """
     from PIL import Image
 
     _quiet_about_size()
+    with Image.open(path) as file:
+        if file.width * file.height > MOST_PIXELS:
+            raise Image.DecompressionBombError(
+                f"it is {file.width}×{file.height}, but {MOST_PIXELS:,} pixels are the most"
+            )
+        yield file
+
+
+def look(path: Path) -> bool | str:
+    """Whether a file is grey, by its header alone; or why it is no picture that can be used."""
     try:
-        with Image.open(path) as file:
-            _refuse_bomb(file)
+        with opened(path) as file:
             return is_grey(file)
     except FileNotFoundError:
         return f"{path} does not exist"
     except Exception as error:
         return f"{path} cannot be read as a picture: {error}"
-
-
-def _refuse_bomb(file: Image) -> None:
-    if file.width * file.height > MOST_PIXELS:
-        raise ValueError(
-            f"it is {file.width}×{file.height}, but {MOST_PIXELS:,} pixels are the most"
-        )
 
 
 def _from_jpeg(path: Path, channels: int | None, least: int | None) -> NDArray[np.uint8] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -27,6 +27,8 @@ class Listing:
         labels: int64 ``(N,)``, indices into ``classes``.
         parts: uint8 ``(N,)``, indices into `PARTS`.
         notes: a line for each thing that was inferred, for a person to read.
+        drawn: whether the parts were drawn here, since the source does not say them.
+        table: the CSV that says what the files show, where it is not their folders.
 
     Raises:
         DataError: these are not of one length.
@@ -39,6 +41,8 @@ class Listing:
     labels: Tensor
     parts: Tensor
     notes: tuple[str, ...] = ()
+    drawn: bool = False
+    table: Path | None = None
 
     def __post_init__(self) -> None:
         if not len(self.files) == len(self.labels) == len(self.parts):
@@ -61,12 +65,9 @@ class Listing:
     def subset(self, indices: Tensor) -> Listing:
         """The files at ``indices`` (int64, or a bool mask), in that order, with all classes."""
         numbers = torch.arange(len(self))[indices].tolist()
-        return Listing(
-            self.name,
-            self.root,
-            self.classes,
-            [self.files[i] for i in numbers],
-            self.labels[indices],
-            self.parts[indices],
-            self.notes,
+        return replace(
+            self,
+            files=[self.files[i] for i in numbers],
+            labels=self.labels[indices],
+            parts=self.parts[indices],
         )

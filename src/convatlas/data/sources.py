@@ -11,6 +11,7 @@ from convatlas.data.cifar import CIFAR10, CIFAR100
 from convatlas.data.digits import Digits
 from convatlas.data.imageset import Dataset
 from convatlas.data.layouts import list_pictures
+from convatlas.data.listing import Listing
 from convatlas.data.mnist import FASHION_MNIST, MNIST
 from convatlas.data.shapes import Shapes
 from convatlas.errors import DataError, UnknownNameError
@@ -82,6 +83,22 @@ def load(
     return store.dataset(
         listing, side or _DEFAULT_SIDE, cache=cache, full_size=full_size, strict=strict
     )
+
+
+def listed(source: str, seed: int = 0) -> Listing | None:
+    """The picture files of a source, not looked at yet; None where it holds arrays.
+
+    Raises:
+        UnknownNameError, DataError: as :func:`load`.
+    """
+    if source in SOURCES:
+        return None
+    path = _path(source)
+    if path.suffix == ".npz" or path.name in _ARCHIVES:
+        return None
+    if path.is_dir() and idx_folder.holds(path):
+        return None
+    return list_pictures(path, seed)
 
 
 def download_size(source: str, data_dir: Path | None = None) -> int:

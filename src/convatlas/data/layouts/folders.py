@@ -56,7 +56,8 @@ def class_folders(root: Path, seed: int) -> Listing:
                 numbers += [number] * len(found)
     members, belongs = torch.tensor(labels), torch.tensor(numbers, dtype=torch.uint8)
     notes = [f"{len(classes)} classes, one a folder of {learned}"]
-    if set(parts) <= {"train"}:
+    drawn = set(parts) <= {"train"}
+    if drawn:
         _, held = stratified(members, classes, seed)
         belongs[held] = PARTS.index("test")
         notes.append(f"a fifth of each class is held back for testing (seed {seed})")
@@ -64,7 +65,7 @@ def class_folders(root: Path, seed: int) -> Listing:
         belongs[belongs == PARTS.index("val")] = PARTS.index("test")
         notes.append(f"there is no folder test, so {root / parts['val']} is what is tested on")
     name = root.resolve().name
-    return Listing(name, root, classes, files, members, belongs, tuple(notes))
+    return Listing(name, root, classes, files, members, belongs, tuple(notes), drawn)
 
 
 def _parts(root: Path) -> Mapping[str, str]:

@@ -65,7 +65,17 @@ def labelled_table(table: Path, seed: int) -> Listing:
         if not (parts == PARTS.index("test")).any():
             parts[parts == PARTS.index("val")] = PARTS.index("test")
             notes.append(f"{table.name} has no part test, so the part val is tested on")
-    return Listing(table.stem, table.parent, classes, files, labels, parts, tuple(notes))
+    return Listing(
+        table.stem,
+        table.parent,
+        classes,
+        files,
+        labels,
+        parts,
+        tuple(notes),
+        drawn=part is None,
+        table=table,
+    )
 
 
 def _read(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:

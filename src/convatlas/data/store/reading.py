@@ -23,8 +23,8 @@ _SMALL = 1 << 13  # bytes of a file below which threads only wait for one anothe
 _ASKED = 32  # files whose size is looked at
 
 
-def in_order(work: Callable[[int], T], listing: Listing) -> Iterator[T]:
-    """``work`` of each file's number, in order, with a bar.
+def in_order(work: Callable[[int], T], listing: Listing, doing: str = "decoding") -> Iterator[T]:
+    """``work`` of each file's number, in order, with a bar that says what is being done.
 
     Threads run only a little ahead of the reader, so that what they make does not pile up.
     """
@@ -35,7 +35,7 @@ def in_order(work: Callable[[int], T], listing: Listing) -> Iterator[T]:
         return [work(index) for index in range(start, min(start + _CHUNK, len(listing)))]
 
     with (
-        progress.bar(f"decoding {listing.name}", len(listing)) as advance,
+        progress.bar(f"{doing} {listing.name}", len(listing)) as advance,
         ThreadPoolExecutor(workers) as pool,
     ):
         waiting: deque[Future[list[T]]] = deque()
