@@ -1,0 +1,34 @@
+"""Heights are read back from the pixels."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from convatlas import plots
+from convatlas.plots.canvas import BLUE, ORANGE
+
+
+def where(png: BytesIO, colour: str) -> NDArray[np.int64]:
+    """Rows, counted from the bottom, and columns that are exactly of that colour, ``(N, 2)``."""
+    wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return np.argwhere((np.asarray(Image.open(png).convert("RGB"))[::-1] == wanted).all(-1))
+
+
+def test_each_line_goes_where_its_numbers_go() -> None:
+    png, x = BytesIO(), np.linspace(0, 1, 50)
+    plots.line_chart(png, {"up": (x, x), "down": (x, -x)}, across="x", up="y")
+    (up, right), (down, _) = where(png, BLUE).T, where(png, ORANGE).T
+    assert up[right == right.max()].mean() > up[right < np.median(right)].mean()
+    assert up.mean() > down.mean()
+
+
+def test_bars_are_as_high_as_their_numbers() -> None:
+    png = BytesIO()
+    plots.bar_chart(png, {"before": np.array([1.0, 4.0]), "after": np.array([1.0, 2.0])}, "ab")
+    # pixels of the fullest column: the highest bar, and perhaps a few of the legend's
+    before, after = (np.bincount(where(png, colour)[:, 1]).max() for colour in (BLUE, ORANGE))
+    assert np.isclose(before / after, 2, atol=0.2)
