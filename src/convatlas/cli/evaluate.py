@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -23,6 +23,7 @@ def evaluate(
     /,
     out: Annotated[Path | None, tyro.conf.arg(metavar="PNG")] = None,
     data_dir: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
+    crops: Literal[1, 10] = 1,
     json: bool = False,
 ) -> None:
     """Score a trained network on a data set's test pictures.
@@ -33,6 +34,8 @@ def evaluate(
         out: the picture of the confusion matrix; plots/confusion.png of the run, or confusion.png
             beside the model, by default.
         data_dir: where to look for the data first.
+        crops: 10 averages over the corners, the centre and their mirrors, for a model that was
+            trained with resize above its size.
         json: print JSON.
     """
     from convatlas import data as sources
@@ -42,7 +45,7 @@ def evaluate(
 
     classifier = Classifier.load(model)
     pictures = sources.load(data, data_dir=data_dir, side=classifier.preprocess.resize)
-    report = score(classifier, pictures.test)
+    report = score(classifier, pictures.test, crops=crops)
     drawn = out or (model / "plots" if model.is_dir() else model.parent) / "confusion.png"
     if json:
         print_json(report.to_dict() | {"picture": str(drawn)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from convatlas.classifier import Classifier
 from convatlas.data import ImageSet
 from convatlas.errors import ModelError
+from convatlas.evaluate.ten_crop import ten_crop_logits
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,25 @@ class Report:
         return asdict(self) | {"classes": scores, "confusion": self.confusion.tolist()}
 
 
-def evaluate(classifier: Classifier, images: ImageSet, batch_size: int = 256) -> Report:
+def evaluate(
+    classifier: Classifier, images: ImageSet, batch_size: int = 256, crops: Literal[1, 10] = 1
+) -> Report:
     """Score a classifier on labelled pictures.
 
     Classes are matched by name, so a data set that lacks some of the model's still counts right.
 
+    Args:
+        classifier, images: which, and on what.
+        batch_size: pictures that go through the network at once.
+        crops: the centre alone, or the mean of ten crops (`ten_crop_logits`).
+
     Raises:
         ModelError: the pictures have a class that the model does not know.
+        ConfigError: ten crops of a model that looks at whole pictures.
     """
     place = torch.tensor(place_classes(images.classes, classifier.classes))
-    logits = classifier.logits(images.images, batch_size)
+    look = ten_crop_logits if crops == 10 else Classifier.logits
+    logits = look(classifier, images.images, batch_size)
     return score(logits, place[images.labels], classifier.classes)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args, get_type_hints
 
-from convatlas.errors import ConfigError
+from convatlas.errors import ConfigError, UnknownNameError
 
 Optimizer = Literal["auto", "sgd", "adamw"]
 Schedule = Literal["constant", "one-cycle"]
@@ -104,6 +104,13 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name, kind in get_type_hints(Config).items():
+            kinds = get_args(kind) or (kind,)
+            if float in kinds or int in kinds:
+                rule = "a number" if float in kinds else "a whole number"
+                self._check(name, _is_number(getattr(self, name), kinds), rule)
+            elif bool in kinds:
+                self._check(name, isinstance(getattr(self, name), bool), "True or False")
         for name, least in _LEAST.items():
             self._check(name, getattr(self, name) >= least, f"at least {least}")
         if isinstance(self.size, str):
@@ -142,3 +149,27 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
         return asdict(self)
+
+
+def _is_number(value: object, kinds: tuple[Any, ...]) -> bool:
+    """Whether a value is of a setting's type, as far as numbers go; words are looked at later."""
+    if isinstance(value, str):
+        return any(get_args(kind) for kind in kinds)
+    if value is None:
+        return type(None) in kinds
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole or (float in kinds and isinstance(value, float))
+
+
+def change(config: Config, **changes: Any) -> Config:
+    """The settings with some of them replaced.
+
+    Raises:
+        UnknownNameError: there is no such setting.
+        ConfigError: a value that cannot be.
+    """
+    known = [field.name for field in fields(Config)]
+    for name in changes:
+        if name not in known:
+            raise UnknownNameError("setting", name, known)
+    return replace(config, **changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from convatlas.errors import StorageError, TrainingError
 from convatlas.evaluate import Report, evaluate, place_classes
 from convatlas.nets.parts import Net, init_xavier
 from convatlas.train import record
-from convatlas.train.config import Config
+from convatlas.train.config import Config, change
 from convatlas.train.display import Display
 from convatlas.train.engine import Engine, choose
 from convatlas.train.folder import RunFolder
@@ -92,15 +92,14 @@ def fit(
         changes: settings in place of the recipe's (``epochs=3``, ``lr=0.05``, …).
 
     Raises:
-        ConfigError: a setting that cannot be.
+        UnknownNameError, ConfigError: a setting that does not exist, or cannot be.
         ModelError, ShapeError: a network whose classes or channels are not the data's.
         TrainingError: the loss is no longer a number; the last good model is kept.
         StorageError: the model could not be written; the message says where it is instead.
     """
     started = time.perf_counter()
     config = find_recipe(recipe) if isinstance(recipe, str) else recipe
-    config = replace(config, **changes)
-    config = settle(net, config)
+    config = settle(net, change(config, **changes))
     if isinstance(data, str):
         wanted = loaded_side(config, net.input_size if isinstance(net, Net) else None)
         where = None if data_dir is None else Path(data_dir)
