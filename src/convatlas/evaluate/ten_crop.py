@@ -37,11 +37,12 @@ def ten_crop_logits(
             "crops need a model that was trained with resize above its size (256 and 224, say)"
         )
     square = replace(spec, size=spec.resize)
+    of_crops = replace(classifier, preprocess=replace(spec, resize=spec.size))
     step = max(batch_size // _TEN, 1)
     answers = []
     for start in range(0, len(pixels), step):
         crops = augment.ten_crops(square.fit(pixels[start : start + step]), spec.size)
-        softmax = classifier.logits(crops.flatten(0, 1), batch_size).softmax(dim=1)
+        softmax = of_crops.logits(crops.flatten(0, 1), batch_size).softmax(dim=1)
         answers.append(softmax.view(len(crops), _TEN, -1).mean(dim=1))
     smallest = torch.finfo(torch.float32).tiny  # of a class that all ten rule out
     return torch.cat(answers).clamp(min=smallest).log()
