@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "watch a small VGG learn Fashion-MNIST, in about two minutes",
     "nets": "the catalogue: name, family, year, parameters, MACs, idea, deviations",
     "show": "the layers of a network, with the arithmetic of every shape",
+    "layer": "one layer under the glass: sizes, cost, matrix form, numbers",
     "train": "train a network on a data set",
     "evaluate": "how good a trained network is",
     "predict": "what a trained network says of pictures",

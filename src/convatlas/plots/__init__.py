@@ -7,17 +7,25 @@ global state.
 from __future__ import annotations
 
 from convatlas.plots.bars import bar_chart
+from convatlas.plots.cells import feeding_cells
 from convatlas.plots.confusion import confusion_matrix
 from convatlas.plots.contact_sheet import contact_sheet
 from convatlas.plots.curves import training_curves
+from convatlas.plots.functions import function_and_derivative
 from convatlas.plots.lines import line_chart
+from convatlas.plots.matrix import matrices
 from convatlas.plots.normalisations import normalisation_axes
+from convatlas.plots.response_maps import responses
 
 __all__ = [
     "bar_chart",
     "confusion_matrix",
     "contact_sheet",
+    "feeding_cells",
+    "function_and_derivative",
     "line_chart",
+    "matrices",
     "normalisation_axes",
+    "responses",
     "training_curves",
 ]
