@@ -121,7 +121,12 @@ def test_a_picture_is_drawn(
     monkeypatch.chdir(tmp_path)
     assert out(capsys, *argv).endswith(f"\ndrawn in {file}\n")
     assert min(picture(tmp_path / file)[:2]) > 100
-    assert json.loads(out(capsys, *argv, "--json"))["picture"] == file
+
+
+def test_json_says_where_the_picture_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(tmp_path / "tanh.png")
+    assert json.loads(out(capsys, "tanh", "--plot", file, "--json"))["picture"] == file
+    assert min(picture(Path(file))[:2]) > 100
 
 
 @pytest.mark.parametrize("kind", ["conv2d", "conv_transpose2d", "max_pool2d", "max_unpool2d"])
