@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from convatlas import memory
 from convatlas.data import ImageSet, augment
 from convatlas.data.balance import balanced_order
 from convatlas.train.config import Config
@@ -29,6 +30,7 @@ class Feed:
     """
 
     def __init__(self, images: ImageSet, config: Config, device: torch.device, size: int) -> None:
+        memory.keep_freed()
         self.images, self.config, self.device, self.size = images.images, config, device, size
         if isinstance(self.images, Tensor):
             self.images = self.images.to(device)
