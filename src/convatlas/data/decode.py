@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -46,13 +47,19 @@ _EXIF = b"Exif\0\0"
 _HEAD = 1 << 16  # bytes in which a JPEG says what it is
 
 
-def decode(source: str | Path | Image, channels: int | None, least: int | None = None) -> Tensor:
+def decode(
+    source: str | Path | bytes | Image,
+    channels: int | None,
+    least: int | None = None,
+    name: str = "",
+) -> Tensor:
     """Pixels of a file, or of a Pillow picture, upright: uint8 ``(channels, h, w)``.
 
     Args:
-        source: the file, or a picture as Pillow holds it.
+        source: the file, the bytes in it, or a picture as Pillow holds it.
         channels: 1 (grey) or 3 (RGB); None for as many as the file has.
         least: the short side that is needed in the end; None keeps a large JPEG at full size.
+        name: what an error calls it, where it is no file.
 
     Raises:
         DataError: the file is missing, unreadable, too large, or without a defined range.
@@ -62,12 +69,13 @@ def decode(source: str | Path | Image, channels: int | None, least: int | None =
         raise ConfigError(
             f"a picture file becomes 1 channel or 3, not the {channels} of this model"
         )
-    name = getattr(source, "filename", "") or "the picture"
+    name = name or getattr(source, "filename", "") or "the picture"
     try:
-        if not isinstance(source, str | Path):
+        if not isinstance(source, str | Path | bytes):
             return _tensor(_from_image(source, channels))
-        name = str(source)
-        quick = _from_jpeg(Path(source), channels, least)
+        if not isinstance(source, bytes):
+            name = str(source)
+        quick = _from_jpeg(source, channels, least)
         return _tensor(_from_file(source, channels, least) if quick is None else quick)
     except FileNotFoundError:
         raise DataError(f"{name} does not exist") from None
@@ -83,8 +91,10 @@ def _tensor(array: NDArray[np.uint8]) -> Tensor:
     return pixels[None] if pixels.dim() == 2 else pixels.permute(2, 0, 1).contiguous()
 
 
-def _from_file(path: str | Path, channels: int | None, least: int | None) -> NDArray[np.uint8]:
-    with opened(path) as file:
+def _from_file(
+    source: str | Path | bytes, channels: int | None, least: int | None
+) -> NDArray[np.uint8]:
+    with opened(source) as file:
         if least is not None:
             file.draft(None, (2 * least, 2 * least))  # does nothing where it is no JPEG
         return _from_image(file, channels)
@@ -115,8 +125,8 @@ def is_grey(image: Image) -> bool:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[ImageFile]:
-    """A picture file as Pillow opens it: its header read, nothing decoded.
+def opened(source: str | Path | bytes) -> Iterator[ImageFile]:
+    """A picture file, or the bytes in one, as Pillow opens it: its header read, nothing decoded.
 
     Raises:
         PIL.Image.DecompressionBombError: it claims more than `MOST_PIXELS`.
@@ -125,7 +135,7 @@ def opened(path: str | Path) -> Iterator[ImageFile]:
     from PIL import Image
 
     _quiet_about_size()
-    with Image.open(path) as file:
+    with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as file:
         if file.width * file.height > MOST_PIXELS:
             raise Image.DecompressionBombError(
                 f"it is {file.width}×{file.height}, but {MOST_PIXELS:,} pixels are the most"
@@ -133,23 +143,31 @@ def opened(path: str | Path) -> Iterator[ImageFile]:
         yield file
 
 
-def look(path: Path) -> bool | str:
+def look(source: Path | bytes, name: str = "") -> bool | str:
     """Whether a file is grey, by its header alone; or why it is no picture that can be used."""
+    name = name if isinstance(source, bytes) else str(source)
     try:
-        with opened(path) as file:
+        with opened(source) as file:
             return is_grey(file)
     except FileNotFoundError:
-        return f"{path} does not exist"
+        return f"{name} does not exist"
     except Exception as error:
-        return f"{path} cannot be read as a picture: {error}"
+        return f"{name} cannot be read as a picture: {error}"
 
 
-def _from_jpeg(path: Path, channels: int | None, least: int | None) -> NDArray[np.uint8] | None:
+def _from_jpeg(
+    source: str | Path | bytes, channels: int | None, least: int | None
+) -> NDArray[np.uint8] | None:
     """A plain JPEG by simplejpeg; None for what needs Pillow, or its judgement."""
     library = _simplejpeg()
-    if library is None or path.suffix.lower() not in (".jpg", ".jpeg"):
+    if library is None:
         return None
-    content = path.read_bytes()
+    if isinstance(source, bytes):
+        content = source
+    elif Path(source).suffix.lower() in (".jpg", ".jpeg"):
+        content = Path(source).read_bytes()
+    else:
+        return None
     if not content.startswith(b"\xff\xd8\xff") or _EXIF in content[:_HEAD]:
         return None
     try:

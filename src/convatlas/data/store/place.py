@@ -40,8 +40,13 @@ def fingerprint(listing: Listing) -> str:
 
 def place_of(listing: Listing, form: str) -> Path:
     """The folder for a source's pictures in a form ("256", "full")."""
-    root = os.fsencode(listing.root.resolve())
-    name = re.sub(r"[^\w.-]+", "_", listing.name)[:40]
+    return place_at(listing.root, listing.name, form)
+
+
+def place_at(path: Path, name: str, form: str) -> Path:
+    """As `place_of`, for what lies at ``path`` and is called ``name``."""
+    root = os.fsencode(path.resolve())
+    name = re.sub(r"[^\w.-]+", "_", name)[:40]
     return files.cache_dir() / "pictures" / f"{name}-{hashlib.sha256(root).hexdigest()[:12]}-{form}"
 
 

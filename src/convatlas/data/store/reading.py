@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from itertools import islice
@@ -29,25 +29,31 @@ def in_order(work: Callable[[int], T], listing: Listing, doing: str = "decoding"
     Threads run only a little ahead of the reader, so that what they make does not pile up.
     """
     workers = 1 if _are_small(listing) else os.cpu_count() or 1
-    starts = iter(range(0, len(listing), _CHUNK))
 
     def chunk(start: int) -> list[T]:
         return [work(index) for index in range(start, min(start + _CHUNK, len(listing)))]
 
-    with (
-        progress.bar(f"{doing} {listing.name}", len(listing)) as advance,
-        ThreadPoolExecutor(workers) as pool,
-    ):
-        waiting: deque[Future[list[T]]] = deque()
+    with progress.bar(f"{doing} {listing.name}", len(listing)) as advance:
+        for done in ahead(chunk, range(0, len(listing), _CHUNK), workers, 2 * workers):
+            yield from done
+            advance(len(done))
+
+
+def ahead(work: Callable[[A], T], jobs: Iterable[A], workers: int, depth: int) -> Iterator[T]:
+    """``work`` of each job, in order, by threads that are at most ``depth`` jobs ahead.
+
+    Whoever stops early waits for what has begun, and for nothing else.
+    """
+    todo = iter(jobs)
+    with ThreadPoolExecutor(workers, "ahead", torch.set_num_threads, (1,)) as pool:
+        waiting: deque[Future[T]] = deque()
         try:
-            for start in islice(starts, 2 * workers):
-                waiting.append(pool.submit(chunk, start))
+            waiting.extend(pool.submit(work, job) for job in islice(todo, depth))
             while waiting:
                 done = waiting.popleft().result()
-                waiting.extend(pool.submit(chunk, start) for start in islice(starts, 1))
-                yield from done
-                advance(len(done))
-        finally:  # whoever stops early waits for what has begun, and for nothing else
+                waiting.extend(pool.submit(work, job) for job in islice(todo, 1))
+                yield done
+        finally:
             for future in waiting:
                 future.cancel()
 
