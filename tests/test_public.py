@@ -26,6 +26,7 @@ PUBLIC = {
     "Dataset",
     "ConvAtlasError",
     "nets",
+    "ops",
     "data",
     "errors",
     "__version__",

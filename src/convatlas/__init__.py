@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from convatlas import data, errors, nets
+    from convatlas import data, errors, nets, ops
     from convatlas.analysis.trace import Trace, trace
     from convatlas.classifier import Classifier
     from convatlas.data import Dataset, ImageSet, Preprocess
@@ -40,6 +40,7 @@ __all__ = [
     "fit",
     "load_weights",
     "nets",
+    "ops",
     "trace",
 ]
 
@@ -60,6 +61,7 @@ _HOMES = {
     "fit": "train.fit:fit",
     "load_weights": "weights.load:load_weights",
     "nets": "nets",
+    "ops": "ops",
     "trace": "analysis.trace:trace",
 }
 
