@@ -42,12 +42,11 @@ def function_and_derivative(
     for bound in filter(math.isfinite, bounds):
         left.axhline(bound, color="gray", linestyle="--", linewidth=1)
     right.plot(*_broken(x, dy), color=ORANGE, linewidth=2)
-    right.set_ylim(bottom=min(0, 1.1 * dy.min()))
     for axes, title, text in (
         (left, name, formula),
         (right, f"{name}′", derivative_formula),
     ):
-        axes.set_title(f"{title}(x) = {text}" if text else title, fontsize=10)
+        axes.set_title(f"{title}(x) = {text}" if text else title, fontsize=9)
         axes.axvline(0, color="black", linewidth=0.6, zorder=1)
         axes.axhline(0, color="black", linewidth=0.6, zorder=1)
         axes.set_xlabel("x")
