@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,15 @@ from torch import Tensor, nn
 
 import convatlas as ca
 from convatlas.classifier import Classifier
-from convatlas.data import Dataset, ImageSet
-from convatlas.errors import ConfigError, ModelError, ShapeError, StorageError, TrainingError
+from convatlas.data import Dataset, ImageSet, Listing
+from convatlas.errors import (
+    ConfigError,
+    ModelError,
+    ShapeError,
+    StorageError,
+    TrainingError,
+    UnknownNameError,
+)
 from convatlas.evaluate import evaluate
 from convatlas.train import Config, Run, fit
 
@@ -437,3 +445,81 @@ def test_what_is_shown(
     assert f"{done.report.top1:.2%}" in lines[-1]
     run(small())
     assert capsys.readouterr().out == ""
+
+
+def test_a_validation_part_is_watched_and_the_test_is_looked_at_once(
+    run: Callable[..., Run], small: Make, data: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    val = ImageSet("val", data.train.images[:12], data.train.labels[:12], data.train.classes)
+    done = run(small(), replace(data, val=val), quiet=False)
+    rows = [json.loads(line) for line in (done.folder / "metrics.jsonl").read_text().splitlines()]
+    last = [row for row in rows if row["kind"] == "epoch"][-1]
+    assert "test_loss" not in last
+    assert last["val_accuracy"] == evaluate(done.classifier, val).top1
+    assert done.report.n == len(data.test)
+    assert done.classifier.card["test_accuracy"] == done.report.top1
+    assert done.result()["test_accuracy"] == done.report.top1
+    said = capsys.readouterr().out
+    assert "96 training, 12 validation and 30 test pictures" in said
+    assert "val accuracy" in said
+
+
+def test_what_was_inferred_and_unequal_classes_are_said(
+    run: Callable[..., Run], small: Make, data: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = torch.cat([(data.train.labels == 0).nonzero(), (data.train.labels == 1).nonzero()[:2]])
+    skewed = replace(data, train=data.train.subset(few.squeeze(1)), notes=("three wise lines",))
+    run(small(), skewed, quiet=False, batch_size=8, epochs=1)
+    said = capsys.readouterr().out
+    assert "  three wise lines\n" in said
+    assert "classes are unequal: high has 32 pictures and low 0 (inf:1); balance=weights" in said
+    run(small(), skewed, quiet=False, batch_size=8, epochs=1, balance="weights")
+    assert "unequal" not in capsys.readouterr().out
+
+
+def test_the_files_of_each_part_are_written_down(
+    run: Callable[..., Run], small: Make, data: Dataset, tmp_path: Path
+) -> None:
+    names = ["a/1.png", "b/caf\udce9.png", 'b/"3",.png']
+    listing = Listing(
+        "x", tmp_path, ("a", "b"), names, torch.tensor([0, 1, 1]), torch.tensor([0, 1, 2]).byte()
+    )
+    done = run(small(), replace(data, listing=listing), epochs=1)
+    lines = (done.folder / "files.csv").read_bytes().splitlines()
+    assert lines == [
+        b"path,label,split",
+        b"a/1.png,a,train",
+        b"b/caf\xe9.png,b,val",
+        b'"b/""3"",.png",b,test',
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mixup": 0.4, "label_smoothing": 0.1},
+        {"cutmix": 1.0},
+        {"balance": "weights"},
+        {"balance": "sampler"},
+        {"crop": "ten", "size": 7},
+        {"crop": "random", "size": 7},
+        {"crop": "resized", "jitter": 0.2},
+    ],
+)
+def test_every_augmentation_trains(
+    run: Callable[..., Run], data: Dataset, changes: dict[str, Any]
+) -> None:
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d((4, 1)), nn.Flatten(), nn.Linear(16, 3)
+    )
+    done = run(net, **changes, epochs=2)
+    losses = [row["train_loss"] for row in done.history]
+    assert losses[1] < losses[0]
+    roams = changes.get("crop") in ("ten", "random")
+    assert done.classifier.preprocess.size == (7 if roams else 8)
+    assert done.classifier.preprocess.resize == 8
+
+
+def test_a_setting_that_does_not_exist_is_named(run: Callable[..., Run], small: Make) -> None:
+    with pytest.raises(UnknownNameError, match="unknown setting 'mixupp': did you mean mixup"):
+        run(small(), mixupp=0.2)
