@@ -13,6 +13,7 @@ from convatlas.data.layouts import list_pictures, pictures_in
 from convatlas.data.listing import Listing
 from convatlas.data.pictures import Pictures
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.shards import Stream
 from convatlas.data.sources import SOURCES, download_size, load
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Listing",
     "Pictures",
     "Preprocess",
+    "Stream",
     "augment",
     "download_size",
     "list_pictures",

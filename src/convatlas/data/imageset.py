@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from torch import Tensor
 from convatlas.data.listing import Listing
 from convatlas.data.pictures import Pictures
 from convatlas.errors import DataError
+
+if TYPE_CHECKING:
+    from convatlas.data.shards.stream import Stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +106,14 @@ class Dataset:
     """What is learned from, and what is only ever tested on; both have the same classes.
 
     Attributes:
+        train: pictures by number, or a stream of shards.
         val: what is watched while learning, where the source has such a part.
         notes: a line for each thing that was inferred or left out, for a person to read.
         listing: the files behind the pictures, where they are files.
     """
 
     name: str
-    train: ImageSet
+    train: ImageSet | Stream
     test: ImageSet
     val: ImageSet | None = None
     notes: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from convatlas.data import idx_folder, npz, store
+from convatlas.data import idx_folder, npz, shards, store
 from convatlas.data.cifar import CIFAR10, CIFAR100
 from convatlas.data.digits import Digits
 from convatlas.data.imageset import Dataset
@@ -55,14 +55,16 @@ def load(
     Args:
         source: a name of `SOURCES`; or the path of a folder with a folder for each class, of a
             CSV of paths and labels, of a folder of IDX files, of an ``.npz``, of an archive of
-            CIFAR (a name goes first: ``./digits`` is the folder).
+            CIFAR, of tar shards (their folder, its ``index.json``, or a pattern,
+            ``shards/{000..063}.tar``). A name goes first: ``./digits`` is the folder.
         data_dir: where the files of a named data set are looked for before the user's cache. It
             is only read; downloads go to the cache.
         side: what the pictures of a folder are decoded to (224 where None), and the side of
             ``shapes`` (32); the others come at their own.
         seed: of what is held back where the source does not say, and of ``shapes``. It belongs to
             the data, not to a run: two runs compare, and a test is honest, only if it is the same.
-        cache, full_size, strict: of picture files, as `store.dataset` has them.
+        cache, full_size, strict: of picture files, as `store.dataset` has them, and of shards, as
+            `shards.load`; the originals in shards are always there for crops.
 
     Raises:
         UnknownNameError: neither a name nor a folder.
@@ -72,6 +74,8 @@ def load(
     """
     if source in SOURCES:
         return SOURCES[source].load(data_dir, side, seed)
+    if shards.claims(source):
+        return shards.load(source, side or _DEFAULT_SIDE, seed=seed, cache=cache, strict=strict)
     path = _path(source)
     if path.suffix == ".npz":
         return npz.load(path, seed)
@@ -86,12 +90,12 @@ def load(
 
 
 def listed(source: str, seed: int = 0) -> Listing | None:
-    """The picture files of a source, not looked at yet; None where it holds arrays.
+    """The picture files of a source, not looked at yet; None where it holds arrays or shards.
 
     Raises:
         UnknownNameError, DataError: as :func:`load`.
     """
-    if source in SOURCES:
+    if source in SOURCES or shards.claims(source):
         return None
     path = _path(source)
     if path.suffix == ".npz" or path.name in _ARCHIVES:
@@ -109,7 +113,8 @@ def download_size(source: str, data_dir: Path | None = None) -> int:
     """
     if source in SOURCES:
         return SOURCES[source].download_size(data_dir)
-    _path(source)
+    if not shards.claims(source):
+        _path(source)
     return 0
 
 
@@ -120,7 +125,8 @@ def _path(source: str) -> Path:
             return path
         raise DataError(f"there is no file {source}")
     expected = (
-        "a data set is a folder with a folder for each class, a .csv, a .npz, an archive of CIFAR "
+        "a data set is a folder with a folder for each class, a .csv, a .npz, shards "
+        "({000..063}.tar), an archive of CIFAR "
         f"({', '.join(_ARCHIVES)}), or one of {', '.join(SOURCES)}"
     )
     if path.name in _PICKLED:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convatlas.data import ImageSet, augment
+from convatlas.data import ImageSet, Stream, augment
 from convatlas.data.augment import ColourBasis
 from convatlas.data.balance import class_weights
 from convatlas.train.config import Config
@@ -25,7 +25,7 @@ class Augmentation:
         device: where the batches lie.
     """
 
-    def __init__(self, config: Config, images: ImageSet, device: torch.device) -> None:
+    def __init__(self, config: Config, images: ImageSet | Stream, device: torch.device) -> None:
         self.config, self.num_classes = config, len(images.classes)
         self.noise = torch.Generator(device).manual_seed(config.seed)
         self.weights: Tensor | None = None

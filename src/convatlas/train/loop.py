@@ -10,15 +10,15 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from convatlas.data import ImageSet, Preprocess
+from convatlas.data import ImageSet, Preprocess, Stream
 from convatlas.errors import TrainingError
 from convatlas.train.augmentation import Augmentation
 from convatlas.train.config import Config
 from convatlas.train.engine import Engine
-from convatlas.train.feed import Feed
 from convatlas.train.optim import make_optimizer, make_schedule, settle
 from convatlas.train.shards import Shards
 from convatlas.train.size import early_side
+from convatlas.train.streaming import feed_of
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Loop:
     def __init__(
         self,
         net: nn.Module,
-        images: ImageSet,
+        images: ImageSet | Stream,
         preprocess: Preprocess,
         config: Config,
         engine: Engine,
@@ -65,7 +65,7 @@ class Loop:
         self.shards = Shards(net, engine.shards)
         device = next(net.parameters()).device
         self.net, self.preprocess, self.config, self.engine = net, preprocess, config, engine
-        self.feed = Feed(images, config, device, preprocess.size)
+        self.feed = feed_of(images, config, device, preprocess.size)
         self.augment = Augmentation(config, images, device)
         self.steps_per_epoch = self.feed.steps
         self.schedule = make_schedule(self.optimizer, config, config.epochs * self.steps_per_epoch)

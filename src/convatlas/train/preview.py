@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from convatlas import files, plots
-from convatlas.data import Dataset, Preprocess
+from convatlas.data import Dataset, ImageSet, Preprocess
 from convatlas.train.augmentation import Augmentation
 from convatlas.train.config import Config
 from convatlas.train.feed import Feed
@@ -32,10 +32,13 @@ def preview(net: nn.Module, data: Dataset, config: Config, target: Path) -> Path
     side = input_side(net, channels, min(height, width), config)
     resize = resized_side(side, min(height, width), config)
     fit = Preprocess(side, resize, channels, (0.0,) * channels, (1.0,) * channels).fit
-    feed = Feed(data.train, config, torch.device("cpu"), side)
-    augmentation = Augmentation(config, data.train, torch.device("cpu"))
-    count = min(_PICTURES, len(data.train))
-    chosen = (torch.arange(count) * len(data.train) // count) * feed.repeats
+    train = data.train
+    if not isinstance(train, ImageSet):  # a stream has no pictures by number
+        train = ImageSet(train.name, *train.sample(_PICTURES), train.classes)
+    feed = Feed(train, config, torch.device("cpu"), side)
+    augmentation = Augmentation(config, train, torch.device("cpu"))
+    count = min(_PICTURES, len(train))
+    chosen = (torch.arange(count) * len(train) // count) * feed.repeats
     columns = []
     for draw in range(_DRAWS):
         pixels, labels = feed.batch(chosen + draw % feed.repeats)

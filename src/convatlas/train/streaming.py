@@ -1,0 +1,57 @@
+"""Batches out of shards, in the place of `Feed`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from convatlas.data import ImageSet, Stream, augment
+from convatlas.errors import ConfigError
+from convatlas.train.config import Config
+from convatlas.train.feed import Feed
+
+
+class StreamFeed:
+    """As `Feed`, from a stream: its order is of the run's seed, its position the stream's.
+
+    Args:
+        stream: what is learned from, as this rank sees it.
+        config, device, size: as of `Feed`.
+
+    Raises:
+        ConfigError: the settings need pictures by number, which a stream does not have.
+    """
+
+    def __init__(self, stream: Stream, config: Config, device: torch.device, size: int) -> None:
+        for name, value in (("crop", "ten"), ("balance", "sampler")):
+            if getattr(config, name) == value:
+                raise ConfigError(
+                    f"{name} is {value!r}, which needs pictures by number, but shards are read "
+                    "from front to back: choose another, or train on the files themselves"
+                )
+        self.stream = replace(stream, seed=config.seed)
+        self.config, self.device, self.size = config, device, size
+        self.batch_size = min(config.batch_size, len(stream) // stream.world)
+        self.steps = stream.steps(self.batch_size)
+        self.places = torch.Generator().manual_seed(config.seed)
+
+    def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """What is left of an epoch: pixels ``(n, C, H, W)`` of uint8, and labels ``(n,)``."""
+        crops = self.size if self.config.crop == "resized" else None
+        for pixels, labels in self.stream.batches(self.batch_size, crops):
+            placed = pixels.to(self.device)
+            if self.config.crop == "random":
+                placed = augment.crop(placed, self.size, self.places)
+            yield placed, labels.to(self.device)
+
+
+def feed_of(
+    images: ImageSet | Stream, config: Config, device: torch.device, size: int
+) -> Feed | StreamFeed:
+    """Where the batches of a run come from."""
+    if isinstance(images, Stream):
+        return StreamFeed(images, config, device, size)
+    return Feed(images, config, device, size)
