@@ -3,7 +3,7 @@
 
 python := .venv/bin/python
 
-.PHONY: demo test quick lint format clean setup setup-dev
+.PHONY: demo test quick lint format docs pictures clean setup setup-dev
 
 demo: setup
 	@$(python) -m convatlas demo
@@ -24,9 +24,16 @@ format: setup-dev
 	$(python) -m ruff check --fix
 	$(python) -m ruff format
 
+# docs/_build/html/index.html is where to begin
+docs: setup-dev
+	$(python) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+pictures: setup-dev
+	$(python) docs/pictures
+
 # runs and demo hold trained models: they stay
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist docs/_build src/*.egg-info
 
 setup:
 	@scripts/setup.sh
