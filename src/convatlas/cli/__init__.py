@@ -5,12 +5,14 @@ makes arguments and help of it. `COMMANDS` registers it with one line, which is 
 ``convatlas --help`` reads: a command's file is imported only when it is asked for, and what is
 heavy only inside its function, so that no help waits for torch.
 
-Exit codes: 0; 1 for a fault of ours; 2 for what the user can mend; 130 for Ctrl-C.
+Exit codes: 0; 1 for a fault of ours; 2 for what the user can mend; 130 for Ctrl-C. A command may
+return its own: doctor's are 1 where it has findings and 2 where nothing can be trained.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -24,6 +26,8 @@ COMMANDS = {
     "show": "the layers of a network, with the arithmetic of every shape",
     "layer": "one layer under the glass: sizes, cost, matrix form, numbers",
     "train": "train a network on a data set",
+    "doctor": "what is wrong with a data set, and a copy without it",
+    "shard": "tar shards of a data set, to stream from",
     "evaluate": "how good a trained network is",
     "predict": "what a trained network says of pictures",
     "env": "versions, processor, threads and devices, for a bug report",
@@ -38,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -75,7 +81,7 @@ def run(argv: list[str]) -> int:
     import tyro
 
     try:
-        tyro.cli(
+        code = tyro.cli(
             load(name),
             prog=f"convatlas {name}",
             args=rest,
@@ -83,12 +89,14 @@ def run(argv: list[str]) -> int:
         )
     except SystemExit as end:  # tyro has printed its help (0) or what was wrong (2)
         return end.code if isinstance(end.code, int) else 2
-    return 0
+    return code or 0
 
 
-def load(name: str) -> Callable[..., None]:
-    """The function of a command."""
-    found: Callable[..., None] = getattr(importlib.import_module(f"convatlas.cli.{name}"), name)
+def load(name: str) -> Callable[..., int | None]:
+    """The function of a command, which may return an exit code."""
+    found: Callable[..., int | None] = getattr(
+        importlib.import_module(f"convatlas.cli.{name}"), name
+    )
     return found
 
 

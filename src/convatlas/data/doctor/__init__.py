@@ -1,0 +1,28 @@
+"""What is wrong with a data set, what that does to training, and a copy without it.
+
+::
+
+    listing ──header──▶ Facts ──────────────▶ checks ──▶ Finding …       quick
+    listing ──header, decode──▶ Facts ──copies──▶ checks ──▶ Diagnosis   diagnose
+                                                     Diagnosis ──plan──▶ fix
+"""
+
+from __future__ import annotations
+
+from convatlas.data.doctor.diagnosis import Diagnosis, diagnose, quick
+from convatlas.data.doctor.findings import KINDS, SEVERITIES, Case, Finding
+from convatlas.data.doctor.fix import fix
+from convatlas.data.doctor.plan import REPORT, Plan
+
+__all__ = [
+    "KINDS",
+    "REPORT",
+    "SEVERITIES",
+    "Case",
+    "Diagnosis",
+    "Finding",
+    "Plan",
+    "diagnose",
+    "fix",
+    "quick",
+]
