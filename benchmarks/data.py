@@ -29,7 +29,7 @@ from convatlas import data as sources
 from convatlas.data import Dataset, Preprocess
 from convatlas.train import Config
 from convatlas.train.augmentation import Augmentation
-from convatlas.train.feed import Feed
+from convatlas.train.streaming import feed_of
 
 CPU = torch.device("cpu")
 
@@ -50,9 +50,9 @@ class Case:
         config = Config(batch_size=self.batch, flip=True, seed=seed)
         config = replace(config, shift=4) if self.crop is None else replace(config, crop="resized")
         side = self.crop or 32
-        feed = Feed(data.train, config, CPU, side)
-        augmentation = Augmentation(config, data.train, CPU)
         preprocess = Preprocess(side, side, 3, (0.5,) * 3, (0.25,) * 3)
+        feed = feed_of(data.train, config, CPU, preprocess)
+        augmentation = Augmentation(config, data.train, CPU)
         for pixels, labels in feed.epoch():
             yield len(preprocess(augmentation(pixels, labels)[0]))
 

@@ -21,7 +21,7 @@ from machine import describe
 from peers import d2l
 
 from convatlas import data as sources
-from convatlas.data import ImageSet, Preprocess
+from convatlas.data import ImageSet, Preprocess, Stream
 from convatlas.nets.build import build
 from convatlas.train.engine import choose
 from convatlas.train.loop import Loop
@@ -50,7 +50,7 @@ CASES = {
 }
 
 
-def ours(case: Case, images: ImageSet) -> tuple[Loop, float]:
+def ours(case: Case, images: ImageSet | Stream) -> tuple[Loop, float]:
     """Our loop, warmed up, and the seconds that its trial took."""
     config = replace(course(), batch_size=case.batch, lr=case.lr, size=case.size)
     net = build(case.net, num_classes=10, in_channels=1, input_size=case.size)

@@ -13,6 +13,8 @@ from types import ModuleType
 import pytest
 import torch
 
+from convatlas import files
+
 #: Operators of torchvision's C++ library that its Python refers to as it is imported.
 OPERATORS = (
     "nms",
@@ -24,6 +26,17 @@ OPERATORS = (
     "ps_roi_pool",
     "deform_conv2d",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of the tests' own; what was downloaded into the user's is only read."""
+    downloads, folder = files.cache_dir() / "data", tmp_path_factory.mktemp("cache")
+    if downloads.is_dir():
+        (folder / "data").symlink_to(downloads)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONVATLAS_CACHE", str(folder))
+        yield
 
 
 def _oracle(name: str) -> ModuleType:

@@ -31,6 +31,9 @@ def bar(title: str, total: int, *, of_bytes: bool = False) -> Iterator[Callable[
         DownloadColumn() if of_bytes else MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=not of_bytes) as shown:
+    console = Console(stderr=True)
+    # into a log goes what was downloaded, and not that some bar came and went
+    hidden = not (of_bytes or console.is_terminal)
+    with Progress(*columns, console=console, transient=not of_bytes, disable=hidden) as shown:
         task = shown.add_task(title, total=total or None)
         yield lambda count: shown.advance(task, count)

@@ -35,6 +35,27 @@ def test_the_numbers_are_the_reports(run: Path, capsys: pytest.CaptureFixture[st
     assert f"confusion matrix drawn in {run / 'plots' / 'confusion.png'}" in said
 
 
+def test_ten_crops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["train", "resnet20", "digits", "--epochs", "1", "--size", "7", "--with", "crop=random"]
+    assert main([*argv, "--set", "width=2", "--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    scores = []
+    for crops in ("1", "10"):
+        assert main(["evaluate", str(tmp_path), "digits", "--crops", crops, "--json"]) == 0
+        scores.append(json.loads(capsys.readouterr().out)["loss"])
+    test = data.load("digits").test
+    classifier = Classifier.load(tmp_path)
+    assert scores == [evaluate(classifier, test, crops=n).loss for n in (1, 10)]
+    assert scores[0] != scores[1]
+
+
+def test_ten_crops_of_a_model_that_sees_the_whole(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(run), "digits", "--crops", "10"]) == 2
+    assert "are all the same one" in capsys.readouterr().err
+
+
 def test_as_json_of_a_file(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     drawn = tmp_path / "new" / "matrix.png"
     model = run / "model.safetensors"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,9 +74,61 @@ def test_a_folder_of_pictures(
     assert (spec.size, spec.channels) == (20, 1)
 
 
+def test_any_setting_of_the_recipe(tmp_path: Path) -> None:
+    settings = [
+        "crop=random",
+        "resize=20",
+        "size=18",
+        "mixup=0.3",
+        "trivial=True",
+        "schedule=constant",
+    ]
+    argv = ["train", "lenet_bn", "digits", *QUICK, "--out", str(tmp_path)]
+    assert main([*argv, *(word for one in settings for word in ("--with", one))]) == 0
+    made = json.loads((tmp_path / "run.json").read_text())
+    asked = {"crop": "random", "resize": 20, "size": 18, "mixup": 0.3, "trivial": True}
+    assert {name: made["config"][name] for name in asked} == asked
+    assert made["config"]["schedule"] == "constant"
+
+
+def test_the_augmentation_is_shown_and_nothing_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    argv = ["train", "lenet_bn", "digits", "--show-augment", "--with", "shift=2"]
+    assert main(argv) == 0
+    assert capsys.readouterr().out == "drawn in augment.png\n"
+    assert main([*argv, "--out", "new"]) == 0
+    assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*")) == [
+        "augment.png",
+        "new/augment.png",
+    ]
+
+
+def test_pictures_that_cannot_be_read_are_left_out_or_stop_it(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(shutil.copytree(digits, tmp_path / "data"))
+    (root / "3" / "broken.png").write_bytes(b"no picture")
+    argv = ["train", "lenet_bn", str(root), *QUICK, "--size", "20", "--out", str(tmp_path / "run")]
+    for more in ([], ["--no-cache"]):
+        assert main([*argv, *more]) == 0
+        said = capsys.readouterr().out
+        assert "1 of 31 pictures cannot be read and are left out: 3/broken.png" in said
+        assert ("decoded once into" in said) is not bool(more)
+    rows = (tmp_path / "run" / "files.csv").read_text().splitlines()
+    assert len(rows) == 31
+    said = refused(capsys, *argv[1:], "--strict")
+    assert "1 of 31 pictures cannot be read" in said
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
+        (["lenet_bn", "digits", "--with", "mixupp=1"], "unknown setting 'mixupp'"),
+        (["lenet_bn", "digits", "--with", "mixup=a"], "mixup is 'a', but it must be a number"),
+        (["lenet_bn", "digits", "--with", "crop=middle"], "crop is 'middle'"),
+        (["lenet_bn", "digits", "--with", "crop=random"], "a random crop of 16 must be cut"),
         (["resnet19", "digits"], "unknown network 'resnet19': did you mean resnet"),
         (["lenet_bn", "digit"], "unknown data set or folder 'digit': did you mean digits"),
         (["lenet_bn", "./none"], "there is no folder ./none"),

@@ -9,15 +9,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from convatlas.data import Dataset, ImageSet
+from convatlas.data import Dataset, ImageSet, Preprocess, augment
 from convatlas.train import Config
 from convatlas.train.feed import Feed
 
 CPU = torch.device("cpu")
 
 
+def spec(size: int, resize: int | None = None, channels: int = 3) -> Preprocess:
+    return Preprocess(size, resize or size, channels, (0.0,) * channels, (1.0,) * channels)
+
+
 def test_every_picture_comes_once_an_epoch_in_a_new_order(data: Dataset) -> None:
-    feed = Feed(data.train, Config(batch_size=16), CPU, 8)
+    feed = Feed(data.train, Config(batch_size=16), CPU, spec(8))
     numbers = {picture.numpy().tobytes(): i for i, picture in enumerate(data.train.images)}
     assert len(numbers) == 96
     seen = []
@@ -29,7 +33,7 @@ def test_every_picture_comes_once_an_epoch_in_a_new_order(data: Dataset) -> None
         assert torch.equal(labels, data.train.labels[seen[-1]])
     assert sorted(seen[0]) == sorted(seen[1]) == list(range(96))
     assert seen[0] != seen[1]
-    again = [labels for _, labels in Feed(data.train, Config(batch_size=16), CPU, 8).epoch()]
+    again = [labels for _, labels in Feed(data.train, Config(batch_size=16), CPU, spec(8)).epoch()]
     assert torch.equal(torch.cat(again), data.train.labels[seen[0]])
 
 
@@ -44,9 +48,9 @@ def of_size(count: int, side: int) -> ImageSet:
 
 def test_ten_crops_make_ten_pictures_of_each() -> None:
     images = of_size(6, 9)
-    feed = Feed(images, Config(batch_size=7, crop="ten"), CPU, 5)
+    feed = Feed(images, Config(batch_size=7, crop="ten"), CPU, spec(5, 9))
     assert feed.steps == 60 // 7
-    feed = Feed(images, Config(batch_size=20, crop="ten"), CPU, 5)
+    feed = Feed(images, Config(batch_size=20, crop="ten"), CPU, spec(5, 9))
     seen = Counter()
     for pixels, labels in feed.epoch():
         assert pixels.shape == (20, 3, 5, 5)
@@ -65,7 +69,7 @@ def test_ten_crops_make_ten_pictures_of_each() -> None:
 def test_crops_are_drawn_anew_from_the_seed(crop: Literal["random", "resized"]) -> None:
     images, config = of_size(8, 40), Config(batch_size=8, crop=crop)
     numbers = torch.arange(8)
-    feed, again = (Feed(images, config, CPU, 20) for _ in range(2))
+    feed, again = (Feed(images, config, CPU, spec(20, 40)) for _ in range(2))
     first, labels = feed.batch(numbers)
     assert first.shape == (8, 3, 20, 20)
     assert torch.equal(labels, images.labels)
@@ -77,7 +81,7 @@ def test_crops_are_drawn_anew_from_the_seed(crop: Literal["random", "resized"]) 
 def test_a_sampler_shows_each_class_equally_often() -> None:
     labels = torch.tensor([0] * 90 + [1] * 6 + [2] * 3)
     images = ImageSet("skewed", torch.zeros(99, 1, 2, 2, dtype=torch.uint8), labels, tuple("abc"))
-    feed = Feed(images, Config(batch_size=33, balance="sampler"), CPU, 2)
+    feed = Feed(images, Config(batch_size=33, balance="sampler"), CPU, spec(2))
     seen = torch.cat([labels for _, labels in feed.epoch()])
     assert seen.bincount().tolist() == [33, 33, 33]
 
@@ -114,7 +118,10 @@ def test_what_must_be_read_first_is_read_a_batch_ahead(data: Dataset) -> None:
     pictures = Slow(data.train.images)
     slow = ImageSet("slow", pictures, data.train.labels, data.train.classes)
     config = Config(batch_size=16, seed=3)
-    epoch, expected = Feed(slow, config, CPU, 8).epoch(), Feed(data.train, config, CPU, 8).epoch()
+    epoch, expected = (
+        Feed(slow, config, CPU, spec(8)).epoch(),
+        Feed(data.train, config, CPU, spec(8)).epoch(),
+    )
     for number, (mine, theirs) in enumerate(zip(epoch, expected, strict=True), start=1):
         assert torch.equal(mine[0], theirs[0])
         assert torch.equal(mine[1], theirs[1])
@@ -127,5 +134,14 @@ def test_what_must_be_read_first_is_read_a_batch_ahead(data: Dataset) -> None:
 
 def test_originals_are_cropped_where_there_are_any(data: Dataset) -> None:
     slow = ImageSet("slow", Slow(data.train.images), data.train.labels, data.train.classes)
-    pixels, _ = Feed(slow, Config(crop="resized"), CPU, 5).batch(torch.arange(4))
+    pixels, _ = Feed(slow, Config(crop="resized"), CPU, spec(5)).batch(torch.arange(4))
     assert torch.equal(pixels, data.train.images[:4, :, :5, :5])
+
+
+def test_pictures_are_resized_before_a_crop_is_cut_out(data: Dataset) -> None:
+    config = Config(crop="random", batch_size=96)
+    feed = Feed(data.train, config, CPU, spec(12, 16, channels=1))
+    pixels, _ = feed.batch(torch.arange(96))
+    larger = spec(16, channels=1).fit(data.train.images)
+    places = torch.Generator().manual_seed(config.seed)
+    assert torch.equal(pixels, augment.crop(larger, 12, places))

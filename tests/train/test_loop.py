@@ -195,3 +195,14 @@ def test_channels_last_is_the_same_training(small: Make, data: Dataset) -> None:
 def test_nothing_to_train_is_said(data: Dataset) -> None:
     with pytest.raises(ConfigError, match="nothing to train"):
         loop_of(nn.Flatten(), data, Config())
+
+
+@pytest.mark.parametrize("crop", ["random", "ten", "resized"])
+def test_what_was_cut_out_is_not_resized_again(data: Dataset, crop: str) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
+    spec = Preprocess.measure(data.train.images, 6, resize=8)
+    loop = Loop(net, data.train, spec, Config(crop=crop), ENGINE)
+    pixels, labels = loop.feed.batch(torch.arange(96))
+    assert pixels.shape == (96, 1, 6, 6)
+    inputs, _ = loop.inputs(pixels, labels)
+    assert torch.equal(inputs, spec.normalise(pixels))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from convatlas import memory
-from convatlas.data import ImageSet, augment
+from convatlas.data import ImageSet, Preprocess, augment
 from convatlas.data.balance import balanced_order
 from convatlas.train.config import Config
 
@@ -26,12 +27,15 @@ class Feed:
         images: what is learned from.
         config: batch size, crop, balance and seed.
         device: of the network.
-        size: side of a crop, in pixels.
+        preprocess: from pictures to the network's input; its sides are those of the crops.
     """
 
-    def __init__(self, images: ImageSet, config: Config, device: torch.device, size: int) -> None:
+    def __init__(
+        self, images: ImageSet, config: Config, device: torch.device, preprocess: Preprocess
+    ) -> None:
         memory.keep_freed()
-        self.images, self.config, self.device, self.size = images.images, config, device, size
+        self.images, self.config, self.device = images.images, config, device
+        self.size, self.whole = preprocess.size, replace(preprocess, size=preprocess.resize)
         if isinstance(self.images, Tensor):
             self.images = self.images.to(device)
         self.labels = images.labels
@@ -76,9 +80,10 @@ class Feed:
         else:
             pixels = self.images[chosen].to(self.device)
         if self.config.crop == "ten":
-            pixels = augment.one_of_ten(pixels, self.size, which.to(self.device))
+            which = which.to(self.device)
+            pixels = augment.one_of_ten(self.whole.fit(pixels), self.size, which)
         elif self.config.crop == "random":
-            pixels = augment.crop(pixels, self.size, self.places)
+            pixels = augment.crop(self.whole.fit(pixels), self.size, self.places)
         elif self.config.crop == "resized":
             pixels = augment.resized_crop(pixels, self.size, self.places)
         return pixels, labels

@@ -64,8 +64,11 @@ class Loop:
         self.optimizer = make_optimizer(net, config)
         self.shards = Shards(net, engine.shards)
         device = next(net.parameters()).device
-        self.net, self.preprocess, self.config, self.engine = net, preprocess, config, engine
-        self.feed = feed_of(images, config, device, preprocess.size)
+        self.net, self.config, self.engine = net, config, engine
+        # what the feed has cut to the network's side is not resized again
+        cut = config.crop != "centre"
+        self.preprocess = replace(preprocess, resize=preprocess.size) if cut else preprocess
+        self.feed = feed_of(images, config, device, preprocess)
         self.augment = Augmentation(config, images, device)
         self.steps_per_epoch = self.feed.steps
         self.schedule = make_schedule(self.optimizer, config, config.epochs * self.steps_per_epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -31,18 +32,19 @@ def preview(net: nn.Module, data: Dataset, config: Config, target: Path) -> Path
     channels, height, width = data.train.shape
     side = input_side(net, channels, min(height, width), config)
     resize = resized_side(side, min(height, width), config)
-    fit = Preprocess(side, resize, channels, (0.0,) * channels, (1.0,) * channels).fit
+    preprocess = Preprocess(side, resize, channels, (0.0,) * channels, (1.0,) * channels)
+    cut = replace(preprocess, resize=side) if config.crop != "centre" else preprocess
     train = data.train
     if not isinstance(train, ImageSet):  # a stream has no pictures by number
         train = ImageSet(train.name, *train.sample(_PICTURES), train.classes)
-    feed = Feed(train, config, torch.device("cpu"), side)
+    feed = Feed(train, config, torch.device("cpu"), preprocess)
     augmentation = Augmentation(config, train, torch.device("cpu"))
     count = min(_PICTURES, len(train))
     chosen = (torch.arange(count) * len(train) // count) * feed.repeats
     columns = []
     for draw in range(_DRAWS):
         pixels, labels = feed.batch(chosen + draw % feed.repeats)
-        columns.append(fit(augmentation(pixels, labels)[0]))
+        columns.append(cut.fit(augmentation(pixels, labels)[0]))
     rows = torch.stack(columns, dim=1).flatten(0, 1)
     names = [data.train.classes[label] for label in labels.tolist() for _ in range(_DRAWS)]
     with files.replacing(target) as png:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from convatlas.data import ImageSet, Stream, augment
+from convatlas.data import ImageSet, Preprocess, Stream, augment
 from convatlas.errors import ConfigError
 from convatlas.train.config import Config
 from convatlas.train.feed import Feed
@@ -19,13 +19,15 @@ class StreamFeed:
 
     Args:
         stream: what is learned from, as this rank sees it.
-        config, device, size: as of `Feed`.
+        config, device, preprocess: as of `Feed`.
 
     Raises:
         ConfigError: the settings need pictures by number, which a stream does not have.
     """
 
-    def __init__(self, stream: Stream, config: Config, device: torch.device, size: int) -> None:
+    def __init__(
+        self, stream: Stream, config: Config, device: torch.device, preprocess: Preprocess
+    ) -> None:
         for name, value in (("crop", "ten"), ("balance", "sampler")):
             if getattr(config, name) == value:
                 raise ConfigError(
@@ -33,7 +35,8 @@ class StreamFeed:
                     "from front to back: choose another, or train on the files themselves"
                 )
         self.stream = replace(stream, seed=config.seed)
-        self.config, self.device, self.size = config, device, size
+        self.config, self.device = config, device
+        self.size, self.whole = preprocess.size, replace(preprocess, size=preprocess.resize)
         self.batch_size = min(config.batch_size, len(stream) // stream.world)
         self.steps = stream.steps(self.batch_size)
         self.places = torch.Generator().manual_seed(config.seed)
@@ -44,14 +47,14 @@ class StreamFeed:
         for pixels, labels in self.stream.batches(self.batch_size, crops):
             placed = pixels.to(self.device)
             if self.config.crop == "random":
-                placed = augment.crop(placed, self.size, self.places)
+                placed = augment.crop(self.whole.fit(placed), self.size, self.places)
             yield placed, labels.to(self.device)
 
 
 def feed_of(
-    images: ImageSet | Stream, config: Config, device: torch.device, size: int
+    images: ImageSet | Stream, config: Config, device: torch.device, preprocess: Preprocess
 ) -> Feed | StreamFeed:
     """Where the batches of a run come from."""
     if isinstance(images, Stream):
-        return StreamFeed(images, config, device, size)
-    return Feed(images, config, device, size)
+        return StreamFeed(images, config, device, preprocess)
+    return Feed(images, config, device, preprocess)
