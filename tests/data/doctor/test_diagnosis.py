@@ -14,6 +14,7 @@ from PIL import Image
 
 from convatlas import data
 from convatlas.data.doctor import KINDS, Finding, diagnose, quick
+from convatlas.data.doctor.examine import examine_pixels
 from convatlas.errors import DataError
 
 CAFE = os.fsdecode(b"train/cat/caf\xe9.png")
@@ -163,6 +164,24 @@ def test_copies_are_told_upright(
     assert found.pop("rotated") == [("cat/turned.png",)]
     (group,) = found.popitem()[1]  # a leak, if one of them is held back
     assert set(group) == {"cat/turned.png", "cat/upright.png"}
+
+
+def test_a_grey_picture_and_its_rgb_copy_are_the_same(
+    tmp_path: Path, picture: Callable[[int], Image.Image]
+) -> None:
+    root = pets(tmp_path / "pets", picture)
+    grey = picture(7_000).convert("L")
+    grey.save(root / "cat" / "grey.png")
+    grey.convert("RGB").save(root / "cat" / "rgb.png")
+    (found,) = diagnose(str(root)).findings
+    assert found.kind in ("leak", "duplicate")  # as the parts were drawn
+    assert set(found.files) == {"cat/grey.png", "cat/rgb.png"}
+
+
+def test_the_same_bytes_in_another_shape_are_another_picture() -> None:
+    pixels = torch.arange(24, dtype=torch.uint8).reshape(1, 4, 6)
+    assert examine_pixels(pixels).digest == examine_pixels(pixels.clone()).digest
+    assert examine_pixels(pixels).digest != examine_pixels(pixels.reshape(1, 6, 4)).digest
 
 
 def test_a_class_that_cannot_be_read_is_of_no_use(

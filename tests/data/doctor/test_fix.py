@@ -103,6 +103,23 @@ def test_where_parts_are_drawn_what_is_alike_is_never_divided(
     assert diagnose(str(tmp_path / "clean")).findings == ()
 
 
+def test_what_resembles_a_picture_that_is_left_out_stays(tmp_path: Path, picture: Picture) -> None:
+    """Two identical ones are left out for their labels; a third resembles them in another part."""
+    for part, first in (("train", 0), ("test", 500)):
+        for label, name in enumerate(("cat", "dog")):
+            (tmp_path / "pets" / part / name).mkdir(parents=True)
+            for number in range(3):
+                image = picture(first + 100 * label + number)
+                image.save(tmp_path / "pets" / part / name / f"{number}.png")
+    image = picture(9_000)
+    image.save(tmp_path / "pets" / "test" / "cat" / "same.png")
+    image.save(tmp_path / "pets" / "test" / "dog" / "same.png")
+    image.save(tmp_path / "pets" / "train" / "dog" / "near.jpg", quality=70)
+    planned = fix(diagnose(str(tmp_path / "pets")), tmp_path / "clean")
+    assert len(planned.left_out) == 2
+    assert (tmp_path / "clean" / "train" / "dog" / "near.jpg").is_file()
+
+
 def test_a_name_that_is_taken_is_numbered(tmp_path: Path, picture: Picture) -> None:
     for name in ("a", "b"):
         (tmp_path / "pets" / name).mkdir(parents=True)

@@ -21,7 +21,8 @@ def examine(path: Path) -> Facts:
     if facts.fault is not None:
         return facts
     try:
-        return replace(facts, pixels=examine_pixels(decode(path, None)))
+        # in colour, so that a grey picture and its copy in RGB are the same
+        return replace(facts, pixels=examine_pixels(decode(path, 3)))
     except DataError as error:
         return replace(facts, fault=fault_of(path, error.__cause__ or error))
 
