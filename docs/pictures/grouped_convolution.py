@@ -14,15 +14,10 @@ CHANNELS = 8
 def grouped_convolution_matrices(png: Path) -> None:
     """Output channels by row, input channels by column: which sees which, and with what weight."""
     torch.manual_seed(0)
-    plots.matrices(
-        png,
-        {
-            f"groups={groups}: {CHANNELS * CHANNELS // groups} weights": ops.conv_matrix(
-                torch.randn(CHANNELS, CHANNELS // groups, 1, 1).round(decimals=1),
-                (CHANNELS, 1, 1),
-                groups=groups,
-            ).numpy()
-            for groups in (1, 2, 4, CHANNELS)
-        },
-        zeros=False,
-    )
+    named = {}
+    for groups in (1, 2, 4, CHANNELS):
+        # whole numbers from 1, so that no weight looks like none
+        weight = torch.randint(1, 10, (CHANNELS, CHANNELS // groups, 1, 1)).float()
+        matrix = ops.conv_matrix(weight, (CHANNELS, 1, 1), groups=groups)
+        named[f"groups={groups}: {weight.numel()} weights"] = matrix.numpy()
+    plots.matrices(png, named, zeros=False)
