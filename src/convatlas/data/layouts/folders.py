@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -45,12 +46,14 @@ def class_folders(root: Path, seed: int) -> Listing:
     files: list[str] = []
     labels: list[int] = []
     numbers: list[int] = []
+    others: Counter[str] = Counter()
     for number, part in enumerate(PARTS):
         if part in parts or (part == "train" and not parts):
             prefix = f"{parts[part]}/" if parts else ""
             _refuse_strangers(root / prefix, learned, classes)
             for label, name in enumerate(classes):
-                found = _pictures(root / prefix / name, needed=part == "train")
+                found, strange = _pictures(root / prefix / name, needed=part == "train")
+                others.update(strange)
                 files += [f"{prefix}{name}/{file}" for file in found]
                 labels += [label] * len(found)
                 numbers += [number] * len(found)
@@ -108,11 +111,12 @@ def _refuse_strangers(part: Path, learned: Path, classes: tuple[str, ...]) -> No
         )
 
 
-def _pictures(folder: Path, needed: bool) -> list[str]:
-    found = picture_names(folder) if folder.is_dir() else []
+def _pictures(folder: Path, needed: bool) -> tuple[list[str], Counter[str]]:
+    """The pictures of a class, and the suffixes of what else is there."""
+    found, others = picture_names(folder) if folder.is_dir() else ([], Counter[str]())
     if needed and not found:
         raise DataError(
             f"{folder} has no pictures in it: add some, or remove the folder if it is no class "
             f"(pictures end in {', '.join(SUFFIXES)})"
         )
-    return found
+    return found, others

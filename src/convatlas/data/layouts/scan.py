@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +13,19 @@ from convatlas.errors import DataError
 T = TypeVar("T")
 
 #: what is taken for a picture
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    ".bmp",
+    ".gif",
+    ".jfif",
+    ".jpeg",
+    ".jpg",
+    ".pgm",
+    ".png",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
 
 
 def pictures_in(root: Path) -> list[Path]:
@@ -21,16 +34,25 @@ def pictures_in(root: Path) -> list[Path]:
     Raises:
         DataError: a folder cannot be read.
     """
-    return [root / name for name in picture_names(root)]
+    return [root / name for name in picture_names(root)[0]]
 
 
-def picture_names(root: Path) -> list[str]:
-    """As `pictures_in`, relative to ``root``, with ``/`` between folders.
+def picture_names(root: Path) -> tuple[list[str], Counter[str]]:
+    """As `pictures_in`, relative to ``root``, with ``/`` between folders; and what else there is.
 
     Links to folders are followed, except into a folder that they lie in.
+
+    Returns:
+        The names; and how many files there are of each other suffix, which are passed over.
     """
     status = _listable(root, root.stat)
-    return sorted(_walk(root, "", frozenset({(status.st_dev, status.st_ino)})))
+    names, others = [], Counter[str]()
+    for name in _walk(root, "", frozenset({(status.st_dev, status.st_ino)})):
+        if name.lower().endswith(SUFFIXES):
+            names.append(name)
+        else:
+            others[Path(name).suffix.lower() or "no suffix"] += 1
+    return sorted(names), others
 
 
 def folders_in(root: Path) -> list[str]:
@@ -52,7 +74,7 @@ def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Itera
             here = (status.st_dev, status.st_ino)
             if here not in above:  # a link to a folder that holds it would never end
                 yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", above | {here})
-        elif entry.name.lower().endswith(SUFFIXES):
+        else:
             yield prefix + entry.name
 
 
