@@ -42,6 +42,9 @@ def test_a_fifth_of_each_class_is_held_back_by_seed(tmp_path: Path) -> None:
     assert by_part(list_pictures(tmp_path, seed=3)) == parts
     assert any(by_part(list_pictures(tmp_path, seed=s)) != parts for s in range(3))
     assert "a fifth of each class is held back for testing (seed 3)" in listing.notes
+    plant(tmp_path, "dog/1.heic", "dog/2.HEIC")
+    note = "3 files are no pictures by their suffix: 2 .heic, 1 .txt"
+    assert note in list_pictures(tmp_path).notes
 
 
 @pytest.mark.parametrize("val", ["val", "valid", "validation", "Val"])

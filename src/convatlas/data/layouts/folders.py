@@ -24,6 +24,8 @@ from convatlas.errors import DataError
 #: what each part may be called, in any case of letters
 _NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("val", "valid", "validation"), "val")
 
+_LISTED = 5  # suffixes that a line names
+
 
 def class_folders(root: Path, seed: int) -> Listing:
     """The pictures of a folder with a folder for each class.
@@ -59,6 +61,9 @@ def class_folders(root: Path, seed: int) -> Listing:
                 numbers += [number] * len(found)
     members, belongs = torch.tensor(labels), torch.tensor(numbers, dtype=torch.uint8)
     notes = [f"{len(classes)} classes, one a folder of {learned}"]
+    if others:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(_LISTED))
+        notes.append(f"{others.total()} files are no pictures by their suffix: {kinds}")
     drawn = set(parts) <= {"train"}
     if drawn:
         _, held = stratified(members, classes, seed)
