@@ -22,17 +22,18 @@ from convatlas.data.store import place
 from convatlas.errors import DataError
 
 _NAMES = "classes.txt"
-#: the part, as the first word of a shard's name
-_PART = re.compile(r"(?i)(train|test|val)(?:id|idation|ing)?(?![a-z])")
+#: the part, as a word of a shard's name
+_PART = re.compile(r"(?i)(?<![a-z])(train|test|val)(?:id|idation|ing)?(?![a-z])")
 _ENOUGH = 10_000  # pictures to test on, beyond which more are not held back
 
 
 def counted(shards: Sequence[Path], name: str, seed: int) -> Index:
     """An index of shards that have none.
 
-    Parts are those of the shards' names (``train-…``, ``val-…``, ``test-…``); where they name
-    none, a fifth of the shards is held back for testing, or fewer if they hold 10,000 pictures.
-    Classes are named by ``classes.txt`` beside the first shard, a line each; else by the labels.
+    Parts are words of the shards' names (``train-00.tar``, ``pets-validation-3.tar``); where there
+    are none, a fifth of the shards is held back for testing, or fewer if they hold 10,000
+    pictures. Classes are named by ``classes.txt`` beside the first shard, a line each; else by
+    the labels.
 
     Args:
         shards: the archives, each once.
@@ -127,7 +128,7 @@ def _classes(
 
 def _parts(shards: Sequence[Path], sizes: Sequence[int], seed: int) -> tuple[list[str], str]:
     """The part of each shard, and a line about it."""
-    found = [_PART.match(path.name) for path in shards]
+    found = [_PART.search(path.name) for path in shards]
     parts = [match[1].lower() if match else "train" for match in found]
     if "test" in parts:
         return parts, "parts as the names of the shards say"
