@@ -28,11 +28,12 @@ _INDEX = "index.json"
 
 def fingerprint(listing: Listing) -> str:
     """SHA-256 in hex of the files' names, sizes and times of change, in their order."""
-    digest = hashlib.sha256()
-    for index, name in enumerate(listing.files):
+    digest, root = hashlib.sha256(), os.fspath(listing.root)
+    for name in listing.files:
         digest.update(os.fsencode(name))
         with suppress(OSError):  # a file that is gone is found out when it is decoded
-            status = listing.path(index).stat()
+            # by their strings: a Path for each takes five times as long as asking the system
+            status = os.stat(f"{root}/{name}")  # noqa: PTH116
             digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}".encode())
         digest.update(b"\n")
     return digest.hexdigest()
