@@ -70,7 +70,7 @@ class Peer:
             batch,
             shuffle=True,
             num_workers=workers,
-            persistent_workers=True,
+            persistent_workers=workers > 0,
         )
 
     def epoch(self) -> tuple[int, float]:
