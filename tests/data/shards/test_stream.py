@@ -64,6 +64,22 @@ def test_it_goes_on_where_it_stopped(numbered: Callable[..., Index], data: st.Da
     assert keys(replace(stream, taken=taken)) == whole[taken:]
 
 
+def test_what_is_long_gone_is_not_read_again(numbered: Callable[..., Index]) -> None:
+    stream = Stream(numbered(100, 10), readers=1, buffer=3, epoch=1)
+    whole = keys(stream)
+    for shard in order.epoch_of(stream.shards, 0, 1)[:6]:
+        shard.path.unlink()
+    assert keys(replace(stream, taken=90)) == whole[90:]
+    with pytest.raises(DataError, match="No such file"):
+        keys(replace(stream, taken=50))
+
+
+def test_every_rank_draws_for_itself(numbered: Callable[..., Index]) -> None:
+    stream = Stream(numbered(100, 1), world=2, readers=1, buffer=9)
+    both = [[int(key) for key in keys(replace(stream, rank=rank))] for rank in range(2)]
+    assert [key + 50 for key in both[0]] != both[1]
+
+
 @pytest.mark.parametrize("crops", [None, 6])
 def test_a_resumed_run_sees_the_same_pixels(pets: Path, tmp_path: Path, crops: int | None) -> None:
     index = shard_files(list_pictures(pets), tmp_path / "out", shards=3)
@@ -91,16 +107,17 @@ def test_a_resumed_run_sees_the_same_pixels(pets: Path, tmp_path: Path, crops: i
             assert torch.equal(labels, y)
 
 
-def test_pixels_and_labels_are_those_of_the_files(pets: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("side", [3, 8])  # of 3, JPEGs are decoded at a quarter
+def test_pixels_and_labels_are_those_of_the_files(pets: Path, tmp_path: Path, side: int) -> None:
     index = shard_files(list_pictures(pets), tmp_path / "out", shards=3)
-    spec = Preprocess(8, 8, 3, (0.0,) * 3, (1.0,) * 3)
+    spec = Preprocess(side, side, 3, (0.0,) * 3, (1.0,) * 3)
     files = list((pets / "train").rglob("*.*"))
     wanted = {spec.fit(spec.decode(p)).numpy().tobytes(): p.parent.name for p in files}
-    stream = Stream(index, side=8)
+    stream = Stream(index, side=side)
     (batch,) = stream.batches(26)
     found = {x.numpy().tobytes(): index.classes[y] for x, y in zip(*batch, strict=True)}
     assert found == wanted
-    assert stream.shape == (3, 8, 8)
+    assert stream.shape == (3, side, side)
     assert stream.name == "pets train"
     assert len(stream) == len(stream.labels) == 26
     assert stream.labels.bincount().tolist() == [13, 13]
@@ -157,14 +174,21 @@ def test_a_sample_is_spread_over_the_shards(numbered: Callable[..., Index]) -> N
         pixels, labels = stream.sample(count)
         assert len(pixels) == len(labels) == min(count, 100)
         assert torch.equal(pixels[:, 0, 0, 0].long(), labels)
-    firsts = [next(replace(stream, index=only(stream.index, i)).undecoded()) for i in range(4)]
-    assert len({sample.shard for sample in firsts}) == 4
     assert stream.state_dict()["taken"] == 0
 
 
-def only(index: Index, number: int) -> Index:
-    shard = index.part("train")[number]
-    return replace(index, shards=(shard,), per_class={"train": (shard.count,) + (0,) * 9})
+def test_each_shard_gives_its_share_of_a_sample(pets: Path, tmp_path: Path) -> None:
+    stream = Stream(shard_files(list_pictures(pets), tmp_path / "out", shards=4), side=8)
+    spec = Preprocess(8, 8, 3, (0.0,) * 3, (1.0,) * 3)
+    of = {
+        spec.fit(decode(sample.content, 3, 8)).numpy().tobytes(): sample.shard
+        for sample in stream.undecoded()
+    }
+    for count in (4, 8, 13, 25):
+        pixels, _ = stream.sample(count)
+        each = Counter(of[picture.numpy().tobytes()] for picture in pixels)
+        for shard in stream.shards:
+            assert abs(each[shard.path] - shard.count * count / 26) <= 1
 
 
 def test_the_fingerprint_is_of_the_content(numbered: Callable[..., Index]) -> None:

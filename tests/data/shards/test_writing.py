@@ -205,7 +205,7 @@ def test_killed_midway_it_leaves_nothing_that_reads_as_whole(pets: Path, tmp_pat
 
 @pytest.mark.slow
 def test_of_two_at_once_one_is_refused(pets: Path, tmp_path: Path) -> None:
-    process = child(pets, tmp_path / "out", 0.3)
+    process = child(pets, tmp_path / "out", 0.15)
     assert process.stdout is not None
     while not (tmp_path / ".out.part").exists():
         assert process.stdout.readline() == "reading\n"
