@@ -53,8 +53,10 @@ class Case:
         preprocess = Preprocess(side, side, 3, (0.5,) * 3, (0.25,) * 3)
         feed = feed_of(data.train, config, CPU, preprocess)
         augmentation = Augmentation(config, data.train, CPU)
+        out = torch.empty(self.batch, 3, side, side)  # as the training loop has it
         for pixels, labels in feed.epoch():
-            yield len(preprocess(augmentation(pixels, labels)[0]))
+            pixels, labels = augmentation(pixels, labels)
+            yield len(preprocess.normalise(preprocess.fit(pixels), out))
 
 
 CASES = {"small": Case(None, 256), "photos": Case(224, 64)}

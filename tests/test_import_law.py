@@ -15,7 +15,7 @@ SOURCE = Path(convatlas.__file__).parent
 #: from left to right; a package imports only what stands to its left, and itself
 LAW = (
     ("errors",),
-    ("progress", "memory"),
+    ("progress",),
     ("arithmetic", "files", "plots"),
     ("nets", "ops", "data"),
     ("classifier",),

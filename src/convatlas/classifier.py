@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from convatlas import files, memory
+from convatlas import files
 from convatlas.data import Pictures, Preprocess
 from convatlas.errors import ConvAtlasError, ModelError
 from convatlas.nets.build import build
@@ -83,7 +83,6 @@ class Classifier:
     def _logits(
         self, pixels: Tensor | Pictures, batch_size: int, prepare: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        memory.keep_freed()
         device = next((p.device for p in self.net.parameters()), torch.device("cpu"))
         modes = [(module, module.training) for module in self.net.modules()]
         self.net.eval()

@@ -137,7 +137,7 @@ def test_augmentation_is_drawn_anew_from_the_runs_seed(small: Make, data: Datase
     bare = loop_of(small(), data, Config())
     pixels, labels = loop.feed.batch(everything)
     assert torch.equal(labels, data.train.labels)
-    first, _ = loop.inputs(pixels, labels)
+    first = loop.inputs(pixels, labels)[0].clone()
     assert torch.equal(first, again.inputs(pixels, labels)[0])
     for different in (loop, other, bare):
         assert not torch.equal(first, different.inputs(pixels, labels)[0])

@@ -121,13 +121,20 @@ class Preprocess:
             pixels = _resize(pixels, height, width)
         return _centre(pixels, self.size, self.size)
 
-    def normalise(self, pixels: Tensor) -> Tensor:
-        """``(pixels / 255 − mean) / std`` as float32, on the device of ``pixels``."""
+    def normalise(self, pixels: Tensor, out: Tensor | None = None) -> Tensor:
+        """``(pixels / 255 − mean) / std`` as float32, on the device of ``pixels``.
+
+        Args:
+            pixels: uint8 ``(…, C, h, w)``.
+            out: float32 of that shape, where the numbers are to go. Of large batches new memory
+                costs four times as much as the arithmetic (docs/notes/memory.md).
+        """
         scale = torch.tensor([1 / (255 * s) for s in self.std], device=pixels.device)
         shift = torch.tensor(
             [-m / s for m, s in zip(self.mean, self.std, strict=True)], device=pixels.device
         )
-        return pixels.float().mul_(scale[:, None, None]).add_(shift[:, None, None])
+        values = pixels.float() if out is None else out.copy_(pixels)
+        return values.mul_(scale[:, None, None]).add_(shift[:, None, None])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, for JSON."""

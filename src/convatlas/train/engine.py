@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from convatlas import memory
 from convatlas.train.config import Config
 from convatlas.train.loss import logits_of, loss_of
 from convatlas.train.optim import make_optimizer
@@ -118,7 +117,6 @@ def choose(net: nn.Module, pixels: Tensor, labels: Tensor, config: Config) -> En
 def _fastest(
     candidates: list[Engine], net: nn.Module, pixels: Tensor, labels: Tensor, config: Config
 ) -> Engine:
-    memory.keep_freed()
     end = time.perf_counter() + _SECONDS
     trial: dict[str, float] = {}
     devices = [] if pixels.device.type == "cpu" else [pixels.device]

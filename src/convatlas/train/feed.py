@@ -9,7 +9,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from convatlas import memory
 from convatlas.data import ImageSet, Preprocess, augment
 from convatlas.data.balance import balanced_order
 from convatlas.train.config import Config
@@ -33,7 +32,6 @@ class Feed:
     def __init__(
         self, images: ImageSet, config: Config, device: torch.device, preprocess: Preprocess
     ) -> None:
-        memory.keep_freed()
         self.images, self.config, self.device = images.images, config, device
         self.size, self.whole = preprocess.size, replace(preprocess, size=preprocess.resize)
         if isinstance(self.images, Tensor):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from convatlas.data import ImageSet, Preprocess, Stream
@@ -73,6 +74,7 @@ class Loop:
         self.steps_per_epoch = self.feed.steps
         self.schedule = make_schedule(self.optimizer, config, config.epochs * self.steps_per_epoch)
         self.number = 0  # of steps made
+        self.memory: Tensor | None = None  # of the network's input, the same for all steps
         small = early_side(net, preprocess.channels, preprocess.size, config)
         self.early = replace(preprocess, size=small, resize=small)
         self.early_steps = round(config.early_share * config.epochs * self.steps_per_epoch)
@@ -124,7 +126,13 @@ class Loop:
         Args:
             pixels: uint8 ``(N, C, H, W)``; they become ``(N, C, size, size)``.
             labels: ``(N,)``; they may become ``(N, K)``, as `Augmentation` says.
+
+        Returns:
+            Both; the pictures lie where those of the step before were.
         """
         preprocess = self.early if self.number < self.early_steps else self.preprocess
         pixels, labels = self.augment(pixels, labels)
-        return self.engine.place(preprocess(pixels)), labels
+        pixels = preprocess.fit(pixels)
+        if self.memory is None or self.memory.shape != pixels.shape:
+            self.memory = self.engine.place(torch.empty(pixels.shape, device=pixels.device))
+        return preprocess.normalise(pixels, out=self.memory), labels
