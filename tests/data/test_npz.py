@@ -81,6 +81,9 @@ def test_load_takes_its_path(tmp_path: Path) -> None:
         ({"images": IMAGES, "labels": LABELS, "classes": ["a"]}, "there are 1 classes"),
         ({"images": IMAGES, "labels": LABELS * 0.5}, "labels are float64"),
         ({"images": IMAGES, "labels": LABELS[:5]}, "10 images need"),
+        ({"images": IMAGES, "labels": LABELS[:0]}, "there are no labels"),
+        ({"images": IMAGES, "labels": LABELS * 10**12}, "more classes than the 10 pictures"),
+        ({"images": IMAGES, "labels": LABELS, "classes": 7}, "there are 1 classes"),
         ({"images": np.array([{}]), "labels": LABELS}, "cannot be read as .npz"),
     ],
 )

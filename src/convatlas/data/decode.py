@@ -3,7 +3,7 @@
 What each kind of file becomes:
 
 ========================  =====================================================================
-orientation in EXIF       applied
+orientation in EXIF, XMP  applied
 1 bit                     0 and 255
 16-bit grey               divided by 257, so that white stays white
 palette                   its colours
@@ -15,7 +15,7 @@ colour, to one channel    ITU-R 601 luma
 large JPEG                decoded at a half, quarter or eighth, still twice as large as needed
 ========================  =====================================================================
 
-Colour JPEGs without EXIF go through simplejpeg where it is installed (the extra ``fast``): it
+Colour JPEGs without either go through simplejpeg where it is installed (the extra ``fast``): it
 gives the same pixels as Pillow, since both are libjpeg-turbo.
 """
 
@@ -43,8 +43,10 @@ if TYPE_CHECKING:
 #: a file that claims more is a decompression bomb, or far beyond what a network is shown
 MOST_PIXELS = 178_956_970
 _GREY_MODES = ("1", "L", "LA", "La", "I")  # and "I;16" in its byte orders
-_EXIF = b"Exif\0\0"
-_HEAD = 1 << 16  # bytes in which a JPEG says what it is
+_TURNED = (b"Exif\0\0", b"tiff:Orientation")  # where Pillow finds an orientation: EXIF, or else XMP
+    b"Exif\0\0",
+    b"tiff:Orientation",
+)  # in EXIF, or else in XMP, Pillow finds the orientation
 
 
 def decode(
@@ -168,7 +170,7 @@ def _from_jpeg(
         content = Path(source).read_bytes()
     else:
         return None
-    if not content.startswith(b"\xff\xd8\xff") or _EXIF in content[:_HEAD]:
+    if not content.startswith(b"\xff\xd8\xff") or any(mark in content for mark in _TURNED):
         return None
     try:
         height, width, space, _ = library.decode_jpeg_header(content)

@@ -104,11 +104,19 @@ def _labels(
     """Labels by part, numbered over all parts, and the names of the classes."""
     raw = {part: arrays[name].reshape(-1) for part, name in names.items()}
     known = np.unique(np.concatenate(list(raw.values())))
+    if known.size == 0:
+        raise DataError(f"{path}: there are no labels, but one for each picture was expected")
     if known.dtype.kind in "iu":
-        classes = tuple(map(str, arrays.get("classes", np.arange(known.max() + 1)).tolist()))
-        if known.min() < 0 or known.max() >= len(classes):
+        last, count = int(known.max()), sum(map(len, raw.values()))
+        if "classes" not in arrays and last >= count:
             raise DataError(
-                f"{path}: labels run from {known.min()} to {known.max()}, but there are "
+                f"{path}: a label is {last}, which makes more classes than the {count} pictures: "
+                "number them from 0, or name them all in an array classes"
+            )
+        classes = tuple(map(str, arrays.get("classes", np.arange(last + 1)).reshape(-1).tolist()))
+        if known.min() < 0 or last >= len(classes):
+            raise DataError(
+                f"{path}: labels run from {known.min()} to {last}, but there are "
                 f"{len(classes)} classes, numbered from 0"
             )
         return {p: torch.from_numpy(x.astype(np.int64)) for p, x in raw.items()}, classes

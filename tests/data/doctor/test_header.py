@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from convatlas.data.doctor.examine import examine
-from convatlas.data.doctor.header import header
+from convatlas.data.doctor.facts import Fault
+from convatlas.data.doctor.header import fault_of, header
+from convatlas.errors import DataError
 
 Picture = Callable[..., Image.Image]
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -81,3 +83,15 @@ def test_a_bomb_is_never_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     fault = examine(tmp_path / "black.png").fault
     assert fault is not None
     assert fault.kind == "bomb"
+
+
+def test_what_may_not_be_read_or_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(b"x")
+    monkeypatch.setattr("convatlas.data.doctor.header.opened", refuse)
+    assert header(path).fault == Fault("unreadable", "Permission denied")
+    path.unlink()
+    assert fault_of(path, DataError("it was here")) == Fault("unreadable", "it was here")

@@ -65,6 +65,8 @@ def test_a_flat_folder_with_one_table_is_that_table(tmp_path: Path) -> None:
         ("path,label\npictures/0.jpg,cat\npictures/99.jpg,dog", "1 of them are not in"),
         ("path,label\npictures/0.jpg,cat\npictures/1.jpg", "line 3: 'pictures/1.jpg' lacks"),
         ("path,label\npictures/0.jpg,cat\npictures/1.jpg,cat", "names 1 class"),
+        ("path,label\npictures/0.jpg,cat\npictures/1.jpg,Cat", "'Cat' and 'cat', which differ"),
+        (f"path,label\n{'x' * 200_000},cat", "line 2, is not as in a CSV"),
         ("path,label,split\npictures/0.jpg,a,train\npictures/1.jpg,b,dev", "the part is 'dev'"),
     ],
 )
@@ -74,6 +76,12 @@ def test_what_cannot_be_is_said_in_one_line(tmp_path: Path, text: str, said: str
     assert said in str(raised.value)
     assert "labels.csv" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_other_cells_may_hold_anything(tmp_path: Path) -> None:
+    rows = [f'{path},{label},"a\u2028b\nc"' for path, label in ROWS]
+    found = list_pictures(table(tmp_path, "\n".join(["path,label,note", *rows])))
+    assert pairs(found) == ROWS
 
 
 def test_a_table_that_is_no_text(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ def header(path: Path) -> Facts:
 
 def fault_of(path: Path, error: BaseException) -> Fault:
     """What a decoder's complaint means: cut short, or broken otherwise."""
+    if isinstance(error, OSError) and error.strerror:  # the system's, not a decoder's
+        return Fault("unreadable", error.strerror)
     reason = " ".join(str(error).split()) or type(error).__name__
     short = "truncated" in reason or "not enough image data" in reason or _is_short_webp(path)
     return Fault("truncated" if short else "unreadable", reason)
@@ -87,7 +90,10 @@ def _orientation(file: ImageFile) -> int:
 
 def _is_short_webp(path: Path) -> bool:
     """Its decoder does not say why it fails, but its first bytes say how long it should be."""
-    with path.open("rb") as file:
-        head = file.read(12)
+    try:
+        with path.open("rb") as file:
+            head, size = file.read(12), os.fstat(file.fileno()).st_size
+    except OSError:  # gone meanwhile
+        return False
     length = int.from_bytes(head[4:8], "little") + 8
-    return head[:4] == b"RIFF" and head[8:] == b"WEBP" and path.stat().st_size < length
+    return head[:4] == b"RIFF" and head[8:] == b"WEBP" and size < length

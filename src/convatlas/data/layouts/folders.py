@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from convatlas.data.layouts.names import refuse_alike
 from convatlas.data.layouts.scan import SUFFIXES, folders_in, picture_names
 from convatlas.data.listing import PARTS, Listing
 from convatlas.data.split import stratified
@@ -98,13 +99,7 @@ def _classes(root: Path) -> tuple[str, ...]:
             f"{root} has {found} in it, but at least two were expected: a folder for each class, "
             "with its pictures inside"
         )
-    alike = {name.casefold(): name for name in names}
-    for name in names:
-        if alike[name.casefold()] != name:
-            raise DataError(
-                f"{root} has the classes {name!r} and {alike[name.casefold()]!r}, which differ by "
-                "case only and are one folder on many systems: rename or merge them"
-            )
+    refuse_alike(root, names)
     return tuple(names)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from convatlas.data.layouts.names import refuse_alike
 from convatlas.data.layouts.scan import SUFFIXES
 from convatlas.data.listing import PARTS, Listing
 from convatlas.data.split import stratified
@@ -33,8 +35,8 @@ def labelled_table(table: Path, seed: int) -> Listing:
         seed: of what is held back where no column says it.
 
     Raises:
-        DataError: unknown columns, files that are missing, fewer than two classes, or a part
-            that is none; the message names the line.
+        DataError: unknown columns, files that are missing, fewer than two classes, classes that
+            differ by case only, or a part that is none; the message names the line.
     """
     header, rows = _read(table)
     path, label, part = (_column(header, names) for names in (_PATH, _LABEL, _PART))
@@ -50,7 +52,8 @@ def labelled_table(table: Path, seed: int) -> Listing:
     files = [row[path].replace("\\", "/") for _, row in rows]
     _refuse_missing(table, files)
     classes = _classes(table, [row[label] for _, row in rows])
-    labels = torch.tensor([classes.index(row[label]) for _, row in rows])
+    number = {name: i for i, name in enumerate(classes)}
+    labels = torch.tensor([number[row[label]] for _, row in rows])
     notes = [
         f"{len(classes)} classes from the column {header[label]!r} of {table.name}",
     ]
@@ -86,8 +89,11 @@ def _read(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise DataError(f"{table} cannot be read as UTF-8 text: {error}") from error
     first = text.partition("\n")[0]
     comma = max(",;\t", key=first.count)
-    reader = csv.reader(text.splitlines(), delimiter=comma)
-    rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=comma)
+    try:
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
+    except csv.Error as error:
+        raise DataError(f"{table}, line {reader.line_num}, is not as in a CSV: {error}") from error
     if not rows:
         raise DataError(f"{table} is empty, but a line for each picture was expected")
     header = [name.lower() for name in rows[0][1]]
@@ -115,6 +121,7 @@ def _classes(table: Path, labels: list[str]) -> tuple[str, ...]:
         raise DataError(
             f"{table} names {len(classes)} class(es), but telling apart takes at least two"
         )
+    refuse_alike(table, classes)
     return classes
 
 
