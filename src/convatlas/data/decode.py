@@ -43,10 +43,8 @@ if TYPE_CHECKING:
 #: a file that claims more is a decompression bomb, or far beyond what a network is shown
 MOST_PIXELS = 178_956_970
 _GREY_MODES = ("1", "L", "LA", "La", "I")  # and "I;16" in its byte orders
-_TURNED = (b"Exif\0\0", b"tiff:Orientation")  # where Pillow finds an orientation: EXIF, or else XMP
-    b"Exif\0\0",
-    b"tiff:Orientation",
-)  # in EXIF, or else in XMP, Pillow finds the orientation
+#: where Pillow finds an orientation: in EXIF, or else in XMP
+_TURNED = (b"Exif\0\0", b"tiff:Orientation")
 
 
 def decode(
