@@ -56,6 +56,12 @@ def test_every_kind_has_a_page_and_json(name: str, capsys: pytest.CaptureFixture
     assert json.loads(out(capsys, name, "--json"))["layer"] == name
 
 
+def test_json_has_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:
+    said = out(capsys, "lrn", "k=0", "alpha=0", "--json")
+    assert "Infinity" not in said
+    assert json.loads(said)["numbers"]["output"]["max"] is None
+
+
 def test_flags_and_words_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     words = out(capsys, "max_pool2d", "k=3", "s=2", "p=1", "ceil_mode=yes", "--input", "1x8x8")
     flags = ["--kernel", "3", "--stride", "2", "--padding", "1", "--ceil-mode"]
@@ -157,6 +163,7 @@ def test_an_image(
         (["dropout", "p=2"], "p is 2.0, but a probability must be from 0 to 1"),
         (["cross_entropy", "target=9"], "target has class 9"),
         (["avg_pool2d", "divisor_override=0"], "divisor_override is 0"),
+        (["batch_norm", "momentum=nan"], "momentum is 'nan', but it must be a number"),
         (["lrn", "size=0"], "size is 0, but it must be at least 1"),
         (["conv2d", "--image", "nowhere.png"], "nowhere.png does not exist"),
         (["conv1d", "--image", "nowhere.png"], "conv1d slides along 1"),

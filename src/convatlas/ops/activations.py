@@ -12,7 +12,14 @@ import torch
 from torch import Tensor
 
 from convatlas.errors import ArgumentTypeError, ConfigError, ShapeError
-from convatlas.ops.arguments import not_a_leaf, numbers, real_floating, same_dtype, tensors
+from convatlas.ops.arguments import (
+    not_a_leaf,
+    numbers,
+    real_floating,
+    same_dtype,
+    switches,
+    tensors,
+)
 
 
 def sigmoid(input: Tensor) -> Tensor:  # noqa: A002
@@ -151,6 +158,7 @@ def rrelu(
     """
     real_floating(input)
     numbers(lower=lower, upper=upper)
+    switches(training=training)
     for name, bound in (("lower", lower), ("upper", upper)):
         if not math.isfinite(bound):
             raise ConfigError(f"{name} is {bound}, but it must be finite")
@@ -181,6 +189,7 @@ def _given(result: Tensor, input: Tensor, inplace: bool) -> Tensor:  # noqa: A00
 
 def _per_channel(weight: Tensor, input: Tensor) -> Tensor:  # noqa: A002
     """The slopes in a shape that meets the input's channels."""
+    tensors(weight=weight)
     same_dtype(input, weight=weight)
     channels = input.shape[1] if input.dim() > 1 else 1
     if weight.dim() > 1 or weight.numel() not in (1, channels):

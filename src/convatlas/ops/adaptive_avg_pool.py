@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from convatlas.arithmetic import adaptive_window
-from convatlas.errors import ArgumentTypeError, ShapeError
-from convatlas.ops.arguments import batched, per_axis
+from convatlas.errors import ShapeError
+from convatlas.ops.arguments import batched, per_axis, real_floating
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: int | Sequence[int]) -> Tensor:  # noqa: A002
@@ -78,8 +78,7 @@ def adaptive_avg_pool3d(
 
 
 def _adaptive_avg_pool(x: Tensor, output_size: tuple[int, ...]) -> Tensor:
-    if not x.is_floating_point():
-        raise ArgumentTypeError(f"input is {x.dtype}, but it must be floating point")
+    real_floating(x)
     if 0 in x.shape[-len(output_size) :]:
         raise ShapeError(f"input has shape {tuple(x.shape)}, but there must be cells to average")
     if min(output_size) < 0:

@@ -41,7 +41,9 @@ def batched(x: Tensor, axes: int, name: str = "input") -> tuple[Tensor, bool]:
 
     Raises:
         ShapeError: it has the dimensions of neither.
+        ArgumentTypeError: it is no tensor.
     """
+    tensors(**{name: x})
     if x.dim() not in (axes + 1, axes + 2):
         raise ShapeError(
             f"{name} has shape {tuple(x.shape)}, but it must be (N, C, {AXES[axes]}) "
@@ -99,6 +101,28 @@ def numbers(**arguments: float) -> None:
             raise ArgumentTypeError(f"{name} is {value!r}, but it must be a number")
 
 
+def switches(**arguments: bool) -> None:
+    """Refuse what is neither True nor False.
+
+    Raises:
+        ArgumentTypeError: with the name and the value.
+    """
+    for name, value in arguments.items():
+        if not isinstance(value, bool):
+            raise ArgumentTypeError(f"{name} is {value!r}, but it must be True or False")
+
+
+def integers(**arguments: int) -> None:
+    """Refuse what is no integer.
+
+    Raises:
+        ArgumentTypeError: with the name and the value.
+    """
+    for name, value in arguments.items():
+        if not _is_integer(value):
+            raise ArgumentTypeError(f"{name} is {value!r}, but it must be an integer")
+
+
 def at_least_one(name: str, value: int) -> None:
     """Refuse a count that is no integer, or none of a thing.
 
@@ -106,8 +130,7 @@ def at_least_one(name: str, value: int) -> None:
         ArgumentTypeError: something else than an integer.
         ShapeError: 0 or less.
     """
-    if not _is_integer(value):
-        raise ArgumentTypeError(f"{name} is {value!r}, but it must be an integer")
+    integers(**{name: value})
     if value < 1:
         raise ShapeError(f"{name} is {value}, but it must be at least 1")
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from convatlas.errors import ArgumentTypeError, ConfigError, ShapeError
+from convatlas.ops.arguments import switches, tensors
 from convatlas.ops.pooling import Pool, maps
 
 
@@ -102,6 +103,7 @@ def avg_pool3d(
             kernel that is greater than the input, even where padding or ``ceil_mode`` make it fit.
     """
     pool = Pool.read(3, kernel_size, stride, padding, ceil_mode)
+    tensors(input=input)
     for n, k in zip(input.shape[-3:], pool.kernel, strict=False):
         if k > n:
             raise ShapeError(
@@ -113,6 +115,8 @@ def avg_pool3d(
 def _avg_pool(
     x: Tensor, pool: Pool, count_include_pad: bool, divisor_override: int | None = None
 ) -> Tensor:
+    tensors(input=x)
+    switches(count_include_pad=count_include_pad)
     if not (x.is_floating_point() or x.dtype == torch.int64):
         raise ArgumentTypeError(f"input is {x.dtype}, but it must be floating point or torch.int64")
     if divisor_override is not None and type(divisor_override) is not int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from convatlas.errors import ConfigError
-from convatlas.ops.arguments import numbers, real_floating
+from convatlas.ops.arguments import numbers, real_floating, switches
 from convatlas.ops.standardise import (
     by_channel,
     check_channels,
@@ -87,6 +87,7 @@ def batch_norm(
         input, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var
     )
     numbers(momentum=momentum, eps=eps)
+    switches(training=training)
     if eps < 0 or (training and eps == 0):
         rule = "above 0 in training" if training else "at least 0"
         raise ConfigError(f"eps is {eps}, but it must be {rule}")

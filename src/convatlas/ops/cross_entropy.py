@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from convatlas.errors import ArgumentTypeError, ConfigError, ShapeError
-from convatlas.ops.arguments import numbers, real_floating, same_dtype, tensors
+from convatlas.ops.arguments import integers, numbers, real_floating, same_dtype, tensors
 from convatlas.ops.softmax import log_softmax, softmax
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -114,6 +114,7 @@ def _class_axis(input: Tensor, target: Tensor, weight: Tensor | None, ignore_ind
     """Where the classes are; refuses what does not go together."""
     real_floating(input)
     tensors(target=target)
+    integers(ignore_index=ignore_index)
     if input.dim() == 0:
         raise ShapeError("input is a single number, but it must be (C,), (N, C) or (N, C, …)")
     axis = 0 if input.dim() == 1 else 1

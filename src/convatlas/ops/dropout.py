@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from convatlas.errors import ConfigError
-from convatlas.ops.arguments import not_a_leaf, numbers, real_floating, tensors
+from convatlas.ops.arguments import not_a_leaf, numbers, real_floating, switches, tensors
 
 
 def dropout(
@@ -40,6 +40,7 @@ def dropout(
     """
     tensors(input=input)
     numbers(p=p)
+    switches(training=training)
     if not 0 <= p <= 1:
         raise ConfigError(f"p is {p}, but a probability must be from 0 to 1")
     if not training or p == 0:

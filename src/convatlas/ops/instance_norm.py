@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from convatlas.ops.arguments import numbers
+from convatlas.ops.arguments import numbers, switches
 from convatlas.ops.batch_norm import batch_norm
 from convatlas.ops.standardise import (
     check_channels,
@@ -51,6 +51,7 @@ def instance_norm(
         ArgumentTypeError: integers, or tensors of two number formats (half formats may have
             float32 beside them).
     """
+    switches(use_input_stats=use_input_stats)
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
     check_channels(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from convatlas.errors import ShapeError
-from convatlas.ops.arguments import same_dtype
+from convatlas.ops.arguments import same_dtype, tensors
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # noqa: A002
@@ -29,6 +29,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         ShapeError: sizes that do not go together.
         ArgumentTypeError: tensors of two number formats.
     """
+    tensors(weight=weight)
     same_dtype(input, weight=weight, bias=bias)
     if input.dim() == 0:
         raise ShapeError("input has shape (), but it must be (…, in_features)")

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convatlas.errors import ArgumentTypeError
+from convatlas.ops.arguments import tensors
 from convatlas.ops.pooling import Pool, maps
 
 
@@ -109,6 +110,7 @@ def max_pool3d(
 
 
 def _max_pool(x: Tensor, pool: Pool, return_indices: bool) -> Tensor | tuple[Tensor, Tensor]:
+    tensors(input=x)
     if x.dtype == torch.bool or x.is_complex():
         raise ArgumentTypeError(f"input is {x.dtype}, but it must be of numbers that have an order")
     x, single = maps(x, len(pool.kernel))

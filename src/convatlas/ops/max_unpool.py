@@ -17,7 +17,7 @@ from torch import Tensor
 
 from convatlas.arithmetic import unpool_output_size
 from convatlas.errors import ArgumentTypeError, ShapeError
-from convatlas.ops.arguments import per_axis
+from convatlas.ops.arguments import per_axis, real_floating, tensors
 from convatlas.ops.pooling import maps
 
 
@@ -44,7 +44,8 @@ def max_unpool1d(
     Raises:
         ShapeError: ``indices`` has another shape than the input or points beyond the result,
             ``output_size`` is out of reach, or an argument is out of range.
-        ArgumentTypeError: ``indices`` is not int64, or an argument is not made of integers.
+        ArgumentTypeError: the input is not floating point, ``indices`` is not int64, or an argument
+            is not made of integers.
     """
     return _max_unpool(input, indices, 1, kernel_size, stride, padding, output_size)
 
@@ -133,6 +134,8 @@ def _last(output_size: Sequence[int], axes: int) -> tuple[int, ...]:
 
 
 def _check_pairs(x: Tensor, indices: Tensor) -> None:
+    real_floating(x)
+    tensors(indices=indices)
     if indices.dtype != torch.int64:
         raise ArgumentTypeError(f"indices is {indices.dtype}, but it must be torch.int64")
     if indices.shape != x.shape:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from convatlas.arithmetic import pool_output_size
 from convatlas.errors import ShapeError
-from convatlas.ops.arguments import batched, per_axis
+from convatlas.ops.arguments import batched, per_axis, switches
 from convatlas.ops.windows import windows
 
 
@@ -19,6 +19,7 @@ def maps(x: Tensor, axes: int) -> tuple[Tensor, bool]:
 
     Raises:
         ShapeError: it has the dimensions of neither, no channel or no cell.
+        ArgumentTypeError: it is no tensor.
     """
     batch, single = batched(x, axes)
     if 0 in batch.shape[1:]:
@@ -47,6 +48,7 @@ class Pool:
         dilation: int | Sequence[int] = 1,
     ) -> Pool:
         """The arguments of a pooling function of so many axes."""
+        switches(ceil_mode=ceil_mode)
         kernel = per_axis("kernel_size", kernel_size, axes)
         return cls(
             kernel,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from convatlas.errors import ArgumentTypeError, ShapeError
-from convatlas.ops.arguments import tensors
+from convatlas.ops.arguments import integers, tensors
 
 
 def softmax(
@@ -85,8 +85,7 @@ def _floating(input: Tensor, dtype: torch.dtype | None) -> Tensor:  # noqa: A002
 
 def _check_axis(x: Tensor, dim: int) -> None:
     axes = max(x.dim(), 1)  # a single number counts as one axis
-    if not isinstance(dim, int) or isinstance(dim, bool):
-        raise ArgumentTypeError(f"dim is {dim!r}, but it must be an integer")
+    integers(dim=dim)
     if not -axes <= dim < axes:
         raise ShapeError(
             f"dim is {dim}, but an input of shape {tuple(x.shape)} has the axes "

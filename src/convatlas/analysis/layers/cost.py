@@ -13,7 +13,7 @@ from convatlas.analysis.layers.sizes import each
 from convatlas.analysis.layers.spec import Layer
 
 
-def weight_shape(layer: Layer, shape: Sequence[int]) -> tuple[int, ...]:
+def weight_shape(layer: Layer) -> tuple[int, ...]:
     """Of a layer with settled channels; empty where it multiplies by nothing that is learned."""
     options = layer.options
     match layer.kind.family:
@@ -36,7 +36,7 @@ def parameters(layer: Layer, shape: Sequence[int]) -> Count:
         return _product(2, *sizes) if sizes else Count(0)
     if layer.kind.name == "prelu":
         return Count(1)
-    weight = weight_shape(layer, shape)
+    weight = weight_shape(layer)
     if not weight:
         return Count(0)
     count = _product(*weight)
@@ -52,7 +52,7 @@ def macs(layer: Layer, shape: Sequence[int], output: Sequence[int]) -> Count:
     Each output of a convolution takes a window of its group's channels; each input of a transposed
     one gives to such a window.
     """
-    weight = weight_shape(layer, shape)
+    weight = weight_shape(layer)
     if layer.kind.family == "linear":
         return _product(*weight)
     if not weight:

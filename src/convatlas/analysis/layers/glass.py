@@ -84,7 +84,7 @@ def look(
 def _held(layer: Layer, shape: tuple[int, ...], output: tuple[int, ...]) -> list[int]:
     """Numbers that computing the layer may have to hold at once."""
     options = layer.options
-    held = [math.prod(shape), math.prod(output), math.prod(cost.weight_shape(layer, shape))]
+    held = [math.prod(shape), math.prod(output), math.prod(cost.weight_shape(layer))]
     if "kernel" in options:
         around = 0 if isinstance(options["padding"], str) else max(each(layer, "padding"))
         sides = map(max, shape[1:], output[1:])
@@ -107,7 +107,7 @@ def _example(layer: Layer, x: Tensor, shape: tuple[int, ...], weights: str | Non
     family = layer.kind.family
     if family in _BY_WEIGHT:
         name = weights or ("rows" if family == "linear" else "ramp")
-        return _BY_WEIGHT[family](layer, x, examples.WEIGHTS[name](cost.weight_shape(layer, shape)))
+        return _BY_WEIGHT[family](layer, x, examples.WEIGHTS[name](cost.weight_shape(layer)))
     if weights is not None:
         raise ConfigError(f"weights is {weights!r}, but {layer.kind.name} has no kernel")
     return _PLAIN[family](layer, x)

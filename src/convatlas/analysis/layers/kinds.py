@@ -35,7 +35,7 @@ OPTIONS: dict[str, Option] = {
     "out": Option("channels", "channels that go out"),
     "kernel": Option("counts", "cells of the window along each axis", "k"),
     "stride": Option("counts", "cells from one window to the next", "s"),
-    "padding": Option("padding", "cells added on each side", "p"),
+    "padding": Option("padding", "cells added on each side; of a transposed one cut off", "p"),
     "dilation": Option("counts", "cells from one tap of the window to the next", "d"),
     "groups": Option("channels", "parts that the channels are split into", "g"),
     "output_padding": Option("counts", "cells added at the end of the output"),

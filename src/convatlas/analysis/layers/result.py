@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,12 +81,21 @@ class Look:
 
 
 def _array(values: Tensor) -> dict[str, Any]:
-    """Shape and bounds of an array, and all its numbers where they are not too many."""
+    """Shape and bounds of an array, and all its numbers where they are not too many.
+
+    A number that is infinite or none, of which JSON knows nothing, becomes None.
+    """
     small = values.numel() <= _MOST_NUMBERS
     return {
         "shape": tuple(values.shape),
-        "min": values.min().item(),
-        "max": values.max().item(),
-        "mean": values.double().mean().item(),
-        "values": values.tolist() if small else None,
+        "min": _finite(values.min().item()),
+        "max": _finite(values.max().item()),
+        "mean": _finite(values.double().mean().item()),
+        "values": _finite(values.tolist()) if small else None,
     }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return value if math.isfinite(value) else None

@@ -180,9 +180,12 @@ def _channels(name: str, text: str) -> Value:
 
 def _number(name: str, text: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise ConfigError(f"{name} is {text!r}, but it must be a number") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise ConfigError(f"{name} is {text!r}, but it must be a number")
+    return value
 
 
 def _switch(name: str, text: str) -> bool:
