@@ -162,6 +162,7 @@ def test_an_image(
         (["instance_norm", "--input", "2x1x1"], "one number has no variance"),
         (["dropout", "p=2"], "p is 2.0, but a probability must be from 0 to 1"),
         (["cross_entropy", "target=9"], "target has class 9"),
+        (["cross_entropy", "target=-100"], "target has class -100"),
         (["avg_pool2d", "divisor_override=0"], "divisor_override is 0"),
         (["batch_norm", "momentum=nan"], "momentum is 'nan', but it must be a number"),
         (["lrn", "size=0"], "size is 0, but it must be at least 1"),

@@ -51,13 +51,13 @@ def cross_entropy(layer: Layer, x: Tensor) -> Findings:
     """The loss of one answer, and its derivative: prediction minus truth."""
     logits, right = x.flatten(), layer.options["target"]
     target = torch.tensor(right)
+    slope = ops.cross_entropy_derivative(logits, target)  # refuses what is no class, −100 too
     loss = ops.cross_entropy(logits, target)
     p = ops.softmax(logits, dim=0)
     notes = (
         f"class {right} is right: the loss is −log p = −log {number(p[target])} = {number(loss)}",
         f"guessing evenly would cost log {len(p)} = {number(math.log(len(p)))}",
     )
-    slope = ops.cross_entropy_derivative(logits, target)
     numbers = {"logits": logits, "p = softmax": p, "derivative by the logits, p − q": slope}
     return Findings(numbers, notes=notes)
 
