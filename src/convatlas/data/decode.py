@@ -86,9 +86,9 @@ def decode(
 
 
 def _tensor(array: NDArray[np.uint8]) -> Tensor:
-    """``(h, w)`` or ``(h, w, 3)`` as ``(C, h, w)``."""
+    """``(h, w)`` or ``(h, w, 3)`` as ``(C, h, w)``, not copied: resizing likes it as it lies."""
     pixels = torch.from_numpy(array)
-    return pixels[None] if pixels.dim() == 2 else pixels.permute(2, 0, 1).contiguous()
+    return pixels[None] if pixels.dim() == 2 else pixels.permute(2, 0, 1)
 
 
 def _from_file(
