@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -237,17 +236,30 @@ def test_a_class_that_nothing_is_left_of_is_refused(root: Path) -> None:
         data.load(str(root), side=12)
 
 
-@pytest.mark.parametrize("form", [store.dataset])
-def test_grey_files_and_one_with_colours(tmp_path: Path, form: Callable[..., data.Dataset]) -> None:
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("full_size", [False, True])
+def test_grey_files_and_one_with_colours(tmp_path: Path, full_size: bool, cache: bool) -> None:
     """The colour hides where the first look does not go."""
+
+    def load() -> data.Dataset:
+        return store.dataset(list_pictures(tmp_path), 5, full_size=full_size, cache=cache)
+
     for i in range(70):
         folder = tmp_path / "ab"[i % 2]
         folder.mkdir(exist_ok=True)
         Image.new("L", (5, 5), i).save(folder / f"{i:02}.png")
-    assert form(list_pictures(tmp_path), 5).train.shape == (1, 5, 5)
+    grey = load()
+    assert grey.listing is not None
+    assert grey.train.shape == (1, 5, 5)
+    assert grey.train.take(slice(None))[:, 0, 0, 0].tolist() == [
+        int(Path(grey.listing.files[i]).stem) for i in grey.listing.part("train")
+    ]
+    if isinstance(grey.train.images, Pictures):
+        crops = grey.train.images.crops(torch.arange(3), 4, torch.Generator().manual_seed(0))
+        assert torch.equal(crops[:, :, 0, 0], grey.train.take(torch.arange(3))[:, :, 0, 0])
     Image.new("RGB", (5, 5), (1, 2, 3)).save(tmp_path / "a" / "02.png")
     time.sleep(0.01)
-    mixed = form(list_pictures(tmp_path), 5)
+    mixed = load()
     assert mixed.train.shape == (3, 5, 5)
     seen = torch.cat([mixed.train.take(slice(None)), mixed.test.take(slice(None))])[:, :, 0, 0]
     assert sorted(seen.tolist())[:2] == [[0, 0, 0], [1, 1, 1]]

@@ -46,7 +46,7 @@ def dataset(
     """
     listing = listing.subset(listing.parts.argsort(stable=True))
     if not cache:
-        outcome = from_files(listing, side, channels=3 if full_size else None)
+        outcome = from_files(listing, side)
     elif full_size:
         outcome = decoded_full(listing, side)
     else:

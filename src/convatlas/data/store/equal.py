@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,26 @@ def decoded(listing: Listing, side: int) -> Outcome:
     """
 
     def fill(folder: Path) -> dict[str, Any]:
-        path = folder / _PIXELS
-        if _look_grey(listing) and (known := _decode(listing, path, side, 1)):
-            return known
-        return _decode(listing, path, side, 3) or {}
+        return in_grey_or_colour(listing, lambda c: _decode(listing, folder / _PIXELS, side, c))
 
     home, known = place.filled(place.place_of(listing, str(side)), place.fingerprint(listing), fill)
     count = len(listing) - len(known["left_out"])
     images = mapped(home / _PIXELS, (count, known["channels"], side, side))
     return Outcome.of(images, len(listing), known, home)
+
+
+def in_grey_or_colour(
+    listing: Listing, fill: Callable[[int], dict[str, Any] | None]
+) -> dict[str, Any]:
+    """What ``fill`` makes with one channel if every file is grey, and with three otherwise.
+
+    Args:
+        listing: the files.
+        fill: given the channels; None as soon as a picture has more.
+    """
+    # those that are broken are found when they are decoded
+    grey = all(look(listing.path(index)) for index in evenly(listing, _ASKED))
+    return (fill(1) if grey else None) or fill(3) or {}
 
 
 def mapped(path: Path, shape: tuple[int, ...]) -> Tensor:
@@ -74,8 +86,3 @@ def _decode(listing: Listing, path: Path, side: int, channels: int) -> dict[str,
             else:
                 file.write(pixels.contiguous().numpy().data)
     return {"channels": channels, "left_out": left_out}
-
-
-def _look_grey(listing: Listing) -> bool:
-    """Whether all of a few files are grey; broken ones are found when they are decoded."""
-    return all(look(listing.path(index)) for index in evenly(listing, _ASKED))

@@ -22,7 +22,7 @@ from convatlas import files
 from convatlas.data.listing import Listing
 from convatlas.errors import StorageError
 
-_FORMAT = 1  # of what lies in the folders; another number is filled anew
+_FORMAT = 2  # of what lies in the folders; another number is filled anew
 _INDEX = "index.json"
 
 
