@@ -61,8 +61,10 @@ def test_as_json_of_a_file(run: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     model = run / "model.safetensors"
     assert main(["evaluate", str(model), "digits", "--out", str(drawn), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    report = evaluate(Classifier.load(run), data.load("digits").test)
-    assert said == json.loads(json.dumps(report.to_dict())) | {"picture": str(drawn)}
+    digits = data.load("digits")
+    report = evaluate(Classifier.load(run), digits.test)
+    beside = {"picture": str(drawn), "notes": list(digits.notes)}
+    assert said == json.loads(json.dumps(report.to_dict())) | beside
     assert drawn.is_file()
 
 
@@ -118,3 +120,24 @@ def test_pictures_of_other_channels(
     errors = capsys.readouterr().err
     assert "this model takes 1 channels" in errors
     assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_what_is_left_out_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cache: bool
+) -> None:
+    for i in range(20):
+        path = tmp_path / "pets" / "ab"[i % 2] / f"{i:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (9, 9), 12 * i).save(path)
+    (tmp_path / "pets" / "a" / "zero.png").touch()
+    pets, run = str(tmp_path / "pets"), str(tmp_path / "run")
+    assert main(["train", "lenet5", pets, "--epochs", "1", "--size", "28", "--out", run]) == 0
+    capsys.readouterr()
+    options = [] if cache else ["--no-cache"]
+    assert main(["evaluate", run, pets, *options]) == 0
+    assert "cannot be read and are left out: a/zero.png" in capsys.readouterr().out
+    assert main(["evaluate", run, pets, *options, "--json"]) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert "left out: a/zero.png" in notes[-1]
+    assert any(note.startswith("decoded once") for note in notes) == cache

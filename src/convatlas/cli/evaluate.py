@@ -24,6 +24,7 @@ def evaluate(
     out: Annotated[Path | None, tyro.conf.arg(metavar="PNG")] = None,
     data_dir: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
     crops: Literal[1, 10] = 1,
+    no_cache: bool = False,
     json: bool = False,
 ) -> None:
     """Score a trained network on a data set's test pictures.
@@ -36,6 +37,7 @@ def evaluate(
         data_dir: where to look for the data first.
         crops: 10 averages over the corners, the centre and their mirrors, for a model that was
             trained with resize above its size.
+        no_cache: decode pictures anew, instead of once into the cache.
         json: print JSON.
     """
     from convatlas import data as sources
@@ -44,12 +46,15 @@ def evaluate(
     from convatlas.evaluate import evaluate as score
 
     classifier = Classifier.load(model)
-    pictures = sources.load(data, data_dir=data_dir, side=classifier.preprocess.resize)
+    side = classifier.preprocess.resize
+    pictures = sources.load(data, data_dir=data_dir, side=side, cache=not no_cache)
     report = score(classifier, pictures.test, crops=crops)
     drawn = out or (model / "plots" if model.is_dir() else model.parent) / "confusion.png"
     if json:
-        print_json(report.to_dict() | {"picture": str(drawn)})
+        print_json(report.to_dict() | {"picture": str(drawn), "notes": list(pictures.notes)})
     else:
+        for note in pictures.notes:
+            console().print(note)
         _print(report, data)
     with files.replacing(drawn) as png:
         plots.confusion_matrix(png, report.confusion, classifier.classes)
