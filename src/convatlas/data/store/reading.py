@@ -59,8 +59,19 @@ def ahead(work: Callable[[A], T], jobs: Iterable[A], workers: int, depth: int) -
 
 
 def each(work: Callable[[A], T], jobs: Sequence[A]) -> list[T]:
-    """What ``work`` makes of each job of a batch, a job on one core."""
-    return list(_crew().map(work, jobs))
+    """What ``work`` makes of each job of a batch, in order.
+
+    Each thread takes its share at once: handing over picture by picture costs half as much again
+    as cropping them.
+    """
+    threads = max(min(os.cpu_count() or 1, len(jobs)), 1)
+    shares = _crew().map(
+        lambda own: [work(job) for job in own], (jobs[k::threads] for k in range(threads))
+    )
+    done: list[T] = [*jobs]  # type: ignore[list-item]
+    for k, share in enumerate(shares):
+        done[k::threads] = share
+    return done
 
 
 @cache
