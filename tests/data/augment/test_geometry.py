@@ -26,6 +26,14 @@ def test_flip_exchanges_left_and_right_in_a_share_of_the_pictures(
     assert torch.equal(augment.flip(x, 1, seeded()), x.flip(-1))
 
 
+def test_large_pictures_are_mirrored_as_small_ones_are(seeded: Seeded) -> None:
+    x = torch.randint(0, 256, (20, 1, 256, 256), dtype=torch.uint8, generator=seeded())
+    before, middle = x.clone(), x[..., 96:160, 96:160]
+    found = augment.flip(x, 0.5, seeded())
+    assert torch.equal(found[..., 96:160, 96:160], augment.flip(middle, 0.5, seeded()))
+    assert torch.equal(x, before)
+
+
 def test_shift_moves_by_every_offset_equally_often_and_fills_with_zeros(
     numbered: Make, seeded: Seeded
 ) -> None:
