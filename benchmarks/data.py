@@ -53,7 +53,8 @@ class Case:
         preprocess = Preprocess(side, side, 3, (0.5,) * 3, (0.25,) * 3)
         feed = feed_of(data.train, config, CPU, preprocess)
         augmentation = Augmentation(config, data.train, CPU)
-        out = torch.empty(feed.batch_size, 3, side, side)  # as the training loop has it
+        # as the training loop has it, in the layout that its trial finds faster on most networks
+        out = torch.empty(feed.batch_size, 3, side, side).to(memory_format=torch.channels_last)
         for pixels, labels in feed.epoch():
             pixels, labels = augmentation(pixels, labels)
             yield len(preprocess.normalise(preprocess.fit(pixels), out))

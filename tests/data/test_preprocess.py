@@ -138,6 +138,16 @@ def test_normalise_is_the_formula_and_keeps_its_input() -> None:
     assert torch.equal(pixels, before)
 
 
+def test_normalise_gives_the_same_numbers_in_either_layout() -> None:
+    spec = Preprocess(5, 5, 3, (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
+    batch = noise(4, 3, 5, 7)
+    flat = spec.normalise(batch)
+    last = torch.empty(4, 3, 5, 7).to(memory_format=torch.channels_last)
+    assert torch.equal(spec.normalise(batch, out=last), flat)
+    assert torch.equal(last, flat)  # it is where it was asked to go
+    assert torch.equal(spec.normalise(batch.to(memory_format=torch.channels_last)), flat)
+
+
 def test_a_channel_without_variation_is_centred_only() -> None:
     images = torch.full((3, 1, 4, 4), 51, dtype=torch.uint8)
     spec = Preprocess.measure(images, 4)

@@ -21,6 +21,7 @@ gives the same pixels as Pillow, since both are libjpeg-turbo.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -164,8 +165,10 @@ def _from_jpeg(
         return None
     if isinstance(source, bytes):
         content = source
-    elif Path(source).suffix.lower() in (".jpg", ".jpeg"):
-        content = Path(source).read_bytes()
+    elif os.fspath(source).lower().endswith((".jpg", ".jpeg")):
+        # half as long as `Path.read_bytes`, which counts where files are small
+        with open(source, "rb", buffering=0) as file:  # noqa: PTH123
+            content = file.read()
     else:
         return None
     if not content.startswith(b"\xff\xd8\xff") or any(mark in content for mark in _TURNED):

@@ -113,7 +113,10 @@ class Preprocess:
                 f"the pictures are {tuple(pixels.shape)}, but (…, {self.channels}, h, w) was "
                 f"expected: this model takes {self.channels} channels"
             )
-        short = min(pixels.shape[-2:])
+        height, width = pixels.shape[-2:]
+        if height == width == self.resize == self.size:
+            return pixels
+        short = min(height, width)
         # of a strip only the middle is kept, and all of it, enlarged, may not fit in memory
         pixels = _centre(pixels, _STRIP * short, _STRIP * short)
         height, width = (self.resize * side // short for side in pixels.shape[-2:])
@@ -134,7 +137,13 @@ class Preprocess:
             [-m / s for m, s in zip(self.mean, self.std, strict=True)], device=pixels.device
         )
         values = pixels.float() if out is None else out.copy_(pixels)
-        return values.mul_(scale[:, None, None]).add_(shift[:, None, None])
+        if values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last):
+            # in whole rows: channel by channel it takes four times as long
+            rows, width = values.permute(0, 2, 3, 1).flatten(2), values.shape[3]
+            rows.mul_(scale.repeat(width)).add_(shift.repeat(width))
+        else:
+            values.mul_(scale[:, None, None]).add_(shift[:, None, None])
+        return values
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, for JSON."""

@@ -51,7 +51,7 @@ def test_matrices_do_what_the_kernel_does_for_any_box(photos: Make, seeded: Seed
 
 def test_one_picture_by_its_box_is_what_preprocess_makes_of_that_part(photos: Make) -> None:
     picture = photos(1, h=60, w=80)[0]
-    one = augment.crop_box(picture, torch.tensor([7, 11, 45, 45]), 40)
+    one = augment.crop_box(picture, [7, 11, 45, 45], 40)
     prepare = Preprocess(40, 40, 3, (0.0,) * 3, (1.0,) * 3)
     assert torch.equal(one, prepare.fit(picture[:, 7:52, 11:56]))
 

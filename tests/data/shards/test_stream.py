@@ -131,7 +131,7 @@ def test_crops_are_of_the_originals(pets: Path, tmp_path: Path) -> None:
     sizes = torch.tensor([picture.shape[1:] for picture in originals])
     draw = order.draws(2, 0, 0, 0).getrandbits(63)
     boxes = augment.draw_boxes(sizes, torch.Generator().manual_seed(draw))
-    for crop, picture, box in zip(pixels, originals, boxes, strict=True):
+    for crop, picture, box in zip(pixels, originals, boxes.tolist(), strict=True):
         assert torch.equal(crop, augment.crop_box(picture, box, 6))
 
 

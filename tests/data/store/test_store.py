@@ -211,7 +211,7 @@ def test_crops_are_of_the_originals(root: Path, cache: bool) -> None:
     originals = [decode(found.listing.path(int(i)), 3) for i in numbers]
     sizes = torch.tensor([picture.shape[1:] for picture in originals])
     boxes = augment.draw_boxes(sizes, torch.Generator().manual_seed(3))
-    for crop, picture, box in zip(crops, originals, boxes, strict=True):
+    for crop, picture, box in zip(crops, originals, boxes.tolist(), strict=True):
         assert torch.equal(crop, augment.crop_box(picture, box, 8))
 
 

@@ -6,6 +6,8 @@ area, width over height between 3/4 and 4/3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -78,13 +80,17 @@ def draw_boxes(
     return torch.where(found[:, None], box, torch.cat([corner, middle], dim=1).long())
 
 
-def crop_box(picture: Tensor, box: Tensor, size: int) -> Tensor:
-    """One picture ``(C, h, w)`` cut to ``box`` (4,) and resized to ``(C, size, size)``.
+def crop_box(picture: Tensor, box: Sequence[int], size: int) -> Tensor:
+    """One picture ``(C, h, w)`` cut to a box of `draw_boxes` and resized to ``(C, size, size)``.
 
     Bilinear with antialiasing, as everywhere; made for uint8 on a CPU, where it is exactly what
     `Preprocess.fit` does to a picture that is its box.
     """
-    return crop_boxes(picture[None], box[None], size)[0]
+    top, left, height, width = box
+    window = picture[None, :, top : top + height, left : left + width]
+    if window.stride(1) == 1:  # as decoders leave it: a sixth faster without gaps
+        window = window.contiguous(memory_format=torch.channels_last)
+    return F.interpolate(window, (size, size), mode="bilinear", antialias=True)[0]
 
 
 def crop_boxes(x: Tensor, boxes: Tensor, size: int) -> Tensor:
@@ -99,11 +105,8 @@ def crop_boxes(x: Tensor, boxes: Tensor, size: int) -> Tensor:
     if small or x.device.type != "cpu" or x.dtype in (torch.bfloat16, torch.float16):
         return by_matrices(x, boxes.to(x.device), size)
     out = x.new_empty(*x.shape[:2], size, size)
-    for i, (top, left, height, width) in enumerate(boxes.tolist()):
-        window = x[i : i + 1, :, top : top + height, left : left + width]
-        if window.stride(1) == 1:  # as decoders leave it: a sixth faster without gaps
-            window = window.contiguous(memory_format=torch.channels_last)
-        out[i] = F.interpolate(window, (size, size), mode="bilinear", antialias=True)[0]
+    for i, box in enumerate(boxes.tolist()):
+        out[i] = crop_box(x[i], box, size)
     return out
 
 

@@ -75,7 +75,7 @@ def cropped(
         boxes = augment.draw_boxes(sizes, generator)
         return [
             (augment.crop_box(picture, box, size), index.number(x.label, x.name))
-            for x, picture, box in zip(some, originals, boxes, strict=True)
+            for x, picture, box in zip(some, originals, boxes.tolist(), strict=True)
         ]
 
     return _in_portions(work, pictures, index, at, depth)

@@ -13,7 +13,7 @@ from convatlas.data.listing import Listing
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.store import place
 from convatlas.data.store.outcome import Outcome
-from convatlas.data.store.reading import each, in_order
+from convatlas.data.store.reading import batch_of, each, in_order
 from convatlas.errors import DataError
 
 
@@ -48,7 +48,9 @@ class FromFiles:
         zeros, ones = (0.0,) * self.channels, (1.0,) * self.channels
         spec = Preprocess(self.side, self.side, self.channels, zeros, ones)
         numbers = torch.arange(len(self))[chosen].tolist()
-        return torch.stack(each(lambda index: spec.fit(self._decode(index, self.side)), numbers))
+        return batch_of(
+            lambda index: spec.fit(self._decode(index, self.side)), numbers, self.shape[1:]
+        )
 
     def crops(self, chosen: Tensor, size: int, generator: torch.Generator) -> Tensor:
         """uint8 ``(n, channels, size, size)``: a random resized crop of each original.
@@ -59,8 +61,11 @@ class FromFiles:
         originals = each(lambda index: self._decode(index, None), chosen.tolist())
         sizes = torch.tensor([picture.shape[1:] for picture in originals])
         boxes = augment.draw_boxes(sizes, generator)
-        jobs = list(zip(originals, boxes, strict=True))
-        return torch.stack(each(lambda job: augment.crop_box(job[0], job[1], size), jobs))
+        return batch_of(
+            lambda job: augment.crop_box(job[0], job[1], size),
+            list(zip(originals, boxes.tolist(), strict=True)),
+            torch.Size((self.channels, size, size)),
+        )
 
     def _decode(self, index: int, least: int | None) -> Tensor:
         try:

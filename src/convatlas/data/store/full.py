@@ -17,7 +17,7 @@ from convatlas.data.preprocess import Preprocess
 from convatlas.data.store import place
 from convatlas.data.store.equal import in_grey_or_colour, mapped
 from convatlas.data.store.outcome import Outcome
-from convatlas.data.store.reading import each, in_order
+from convatlas.data.store.reading import batch_of, in_order
 from convatlas.errors import DataError
 
 _PIXELS, _SIZES = "pixels.u8", "sizes.npy"
@@ -57,15 +57,16 @@ class FullSize:
         zeros, ones = (0.0,) * self.channels, (1.0,) * self.channels
         spec = Preprocess(self.side, self.side, self.channels, zeros, ones)
         numbers = torch.arange(len(self))[chosen].tolist()
-        return torch.stack(each(lambda index: spec.fit(self.original(index)), numbers))
+        return batch_of(lambda index: spec.fit(self.original(index)), numbers, self.shape[1:])
 
     def crops(self, chosen: Tensor, size: int, generator: torch.Generator) -> Tensor:
         """uint8 ``(n, C, size, size)``: a random resized crop of each original."""
         chosen = chosen.cpu()
         boxes = augment.draw_boxes(self.sizes[chosen], generator)
-        jobs = list(zip(chosen.tolist(), boxes, strict=True))
-        return torch.stack(
-            each(lambda job: augment.crop_box(self.original(job[0]), job[1], size), jobs)
+        return batch_of(
+            lambda job: augment.crop_box(self.original(job[0]), job[1], size),
+            list(zip(chosen.tolist(), boxes.tolist(), strict=True)),
+            torch.Size((self.channels, size, size)),
         )
 
     def original(self, index: int) -> Tensor:
