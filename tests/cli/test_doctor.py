@@ -140,3 +140,14 @@ def test_any_name_can_be_printed(pets: Path, encoding: str) -> None:
     )
     assert ran.returncode == 1, ran.stderr
     assert b"train/3/caf\\udce9.png" in ran.stdout
+
+
+def test_quick_looks_at_headers_alone(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    three = pets / "train" / "3"
+    (three / "cut.png").write_bytes(next(three.glob("[0-9]*.png")).read_bytes()[:-20])
+    assert main(["doctor", str(pets), "--quick", "--json"]) == 1
+    kinds = {found["kind"] for found in json.loads(capsys.readouterr().out)["findings"]}
+    assert {"empty", "name"} <= kinds  # by size and by name
+    assert not kinds & {"leak", "truncated"}  # by decoding
+    assert main(["doctor", str(pets), "--quick", "--fix", str(pets.with_name("out"))]) == 2
+    assert "leave --quick out" in capsys.readouterr().err

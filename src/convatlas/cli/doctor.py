@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from convatlas.cli.screen import console, print_json
+from convatlas.errors import ConfigError
 
 if TYPE_CHECKING:
     from convatlas.data.doctor import Case, Diagnosis, Finding, Plan
@@ -23,6 +24,7 @@ def doctor(
     /,
     fix: Annotated[Path | None, tyro.conf.arg(metavar="OUT")] = None,
     data_dir: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
+    quick: bool = False,
     json: bool = False,
 ) -> int:
     """Find what is wrong with a data set: broken files, copies across parts, odd pictures.
@@ -34,11 +36,15 @@ def doctor(
         data: as for convatlas train.
         fix: write a cleaned copy into this new folder, with a report; the original stays.
         data_dir: where to look for the data first.
+        quick: look at names, sizes and headers alone; copies and what is broken further in are
+            not found.
         json: print JSON, with every file of every finding.
     """
     from convatlas.data import doctor as room
 
-    diagnosis = room.diagnose(data, data_dir=data_dir)
+    if quick and fix is not None:
+        raise ConfigError("--fix needs every picture decoded: leave --quick out")
+    diagnosis = room.diagnose(data, data_dir=data_dir, quick=quick)
     if not json:
         _print(diagnosis)
     planned = None if fix is None else room.fix(diagnosis, fix)

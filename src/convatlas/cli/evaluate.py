@@ -44,16 +44,24 @@ def evaluate(
     from convatlas import files, plots
     from convatlas.classifier import Classifier
     from convatlas.evaluate import evaluate as score
+    from convatlas.evaluate import unseen
 
     classifier = Classifier.load(model)
     side = classifier.preprocess.resize
     pictures = sources.load(data, data_dir=data_dir, side=side, cache=not no_cache)
-    report = score(classifier, pictures.test, crops=crops)
+    test, seen = unseen(model, pictures)
+    report = score(classifier, test, crops=crops)
+    notes = list(pictures.notes)
+    if seen:
+        notes.append(
+            f"{seen} of {len(pictures.test)} test pictures were learned from by {model}, "
+            "and are left out"
+        )
     drawn = out or (model / "plots" if model.is_dir() else model.parent) / "confusion.png"
     if json:
-        print_json(report.to_dict() | {"picture": str(drawn), "notes": list(pictures.notes)})
+        print_json(report.to_dict() | {"picture": str(drawn), "notes": notes})
     else:
-        for note in pictures.notes:
+        for note in notes:
             console().print(note)
         _print(report, data)
     with files.replacing(drawn) as png:

@@ -22,6 +22,7 @@ gives the same pixels as Pillow, since both are libjpeg-turbo.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -76,6 +77,7 @@ def decode(
             return _tensor(_from_image(source, channels))
         if not isinstance(source, bytes):
             name = str(source)
+            _refuse_device(source)
         quick = _from_jpeg(source, channels, least)
         return _tensor(_from_file(source, channels, least) if quick is None else quick)
     except FileNotFoundError:
@@ -148,12 +150,20 @@ def look(source: Path | bytes, name: str = "") -> bool | str:
     """Whether a file is grey, by its header alone; or why it is no picture that can be used."""
     name = name if isinstance(source, bytes) else str(source)
     try:
+        if not isinstance(source, bytes):
+            _refuse_device(source)
         with opened(source) as file:
             return is_grey(file)
     except FileNotFoundError:
         return f"{name} does not exist"
     except Exception as error:
         return f"{name} cannot be read as a picture: {error}"
+
+
+def _refuse_device(path: str | Path) -> None:
+    """A pipe would be waited for without end."""
+    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 (a Path takes five times as long)
+        raise ValueError("it is no file")
 
 
 def _from_jpeg(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -110,6 +111,7 @@ class Dataset:
         val: what is watched while learning, where the source has such a part.
         notes: a line for each thing that was inferred or left out, for a person to read.
         listing: the files behind the pictures, where they are files.
+        origin: the arguments of `load` that give it again, as plain JSON, where it was loaded.
     """
 
     name: str
@@ -118,3 +120,4 @@ class Dataset:
     val: ImageSet | None = None
     notes: tuple[str, ...] = ()
     listing: Listing | None = None
+    origin: Mapping[str, Any] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -72,6 +73,28 @@ def load(
         DownloadError: absent, and not to be had; says where it was looked for.
         StorageError: the cache cannot be written.
     """
+    found = _load(source, data_dir, side, seed, cache, full_size, strict)
+    origin = {
+        "source": source if source in SOURCES else str(Path(source).expanduser().absolute()),
+        "data_dir": None if data_dir is None else str(data_dir.absolute()),
+        "side": side,
+        "seed": seed,
+        "cache": cache,
+        "full_size": full_size,
+        "strict": strict,
+    }
+    return replace(found, origin=origin)
+
+
+def _load(
+    source: str,
+    data_dir: Path | None,
+    side: int | None,
+    seed: int,
+    cache: bool,
+    full_size: bool,
+    strict: bool,
+) -> Dataset:
     if source in SOURCES:
         return SOURCES[source].load(data_dir, side, seed)
     if shards.claims(source):

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from convatlas.evaluate.report import ClassScore, Report, evaluate, place_classes, score
+from convatlas.evaluate.unseen import unseen
 
-__all__ = ["ClassScore", "Report", "evaluate", "place_classes", "score"]
+__all__ = ["ClassScore", "Report", "evaluate", "place_classes", "score", "unseen"]

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from convatlas.data import Dataset, Preprocess
+from convatlas.data import Dataset, ImageSet, Preprocess, Stream
 from convatlas.nets.parts import Net
 from convatlas.train.config import Config
 from convatlas.train.engine import Engine
+from convatlas.train.shards import draws
 
 _LIBRARIES = ("convatlas", "torch", "numpy", "pillow", "safetensors")
 
@@ -29,21 +30,46 @@ def describe(
     engine: Engine,
 ) -> dict[str, Any]:
     """What is known of a run before its first step, as plain JSON types."""
+    device = next(net.parameters()).device
     return {
         "net": {"name": name, "options": net.options if isinstance(net, Net) else {}},
         "data": {
             "name": data.name,
+            "root": None if data.listing is None else str(data.listing.root.resolve()),
             "classes": list(data.train.classes),
-            "train": {"n": len(data.train), "sha256": data.train.fingerprint()},
-            "test": {"n": len(data.test), "sha256": data.test.fingerprint()},
-        },
+            "train": _part(data.train),
+            "test": _part(data.test),
+        }
+        | ({} if data.val is None else {"val": _part(data.val)})
+        | ({} if data.origin is None else {"load": dict(data.origin)}),
         "preprocess": preprocess.to_dict(),
         "config": config.to_dict(),
         "engine": asdict(engine),
+        "device": str(device),
+        "beyond_the_seed": beyond_the_seed(net, engine, device),
         "versions": versions(),
         "git": git_revision(),
         "machine": machine(),
     }
+
+
+def _part(images: ImageSet | Stream) -> dict[str, Any]:
+    return {"n": len(images), "sha256": images.fingerprint()}
+
+
+def beyond_the_seed(net: nn.Module, engine: Engine, device: torch.device) -> list[str]:
+    """What a second run with the same seed may do otherwise, a line each."""
+    lines = []
+    if engine.trial:
+        lines.append(
+            f"a trial chose how numbers are held: precision={engine.precision} and "
+            f"layout={engine.layout} choose the same"
+        )
+    if engine.shards > 1 and draws(net):
+        lines.append("threads that share a batch draw from one random state, in no fixed order")
+    if device.type != "cpu":
+        lines.append(f"kernels of {device.type} add in no fixed order")
+    return lines
 
 
 def versions() -> dict[str, str]:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from convatlas import data
-from convatlas.data.doctor import KINDS, Finding, diagnose, quick
+from convatlas.data.doctor import KINDS, Finding, diagnose
 from convatlas.data.doctor.examine import examine_pixels
 from convatlas.errors import DataError
 
@@ -85,7 +85,7 @@ def test_what_is_particular_to_each_is_said(planted: Path) -> None:
 
 
 def test_headers_alone_show_what_they_can(planted: Path) -> None:
-    findings = quick(data.list_pictures(planted))
+    findings = diagnose(str(planted), quick=True).findings
     assert set(names(findings)) == set(PLANTED) - BY_DECODING
     # the levels of a float are looked at when it is decoded, and it was cut for nothing else
     assert names(findings)["unreadable"] == [("train/cat/page.jpg",)]
@@ -240,3 +240,14 @@ def test_arrays_are_looked_at_too(tmp_path: Path) -> None:
 def test_shards_are_not_looked_into(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="examine the folder that they were made from"):
         diagnose(str(tmp_path / "{000..003}.tar"))
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_pictures_of_nothing_but_one_colour_are_no_copies(tmp_path: Path, quick: bool) -> None:
+    for number in range(4):
+        folder = tmp_path / "ab"[number % 2]
+        folder.mkdir(exist_ok=True)
+        Image.new("RGB", (9, 9), "red").save(folder / f"{number}.png")
+    kinds = set(names(diagnose(str(tmp_path), quick=quick).findings))
+    assert ("constant" in kinds) is not quick
+    assert not kinds & {"duplicate", "near-duplicate", "leak", "near-leak", "conflict"}

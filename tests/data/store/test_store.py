@@ -215,6 +215,15 @@ def test_crops_are_of_the_originals(root: Path, cache: bool) -> None:
         assert torch.equal(crop, augment.crop_box(picture, box, 8))
 
 
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_pipe_is_not_waited_for(root: Path, cache: bool, suffix: str) -> None:
+    os.mkfifo(root / "a" / f"pipe{suffix}")
+    found = data.load(str(root), side=12, cache=cache)
+    assert f"a/pipe{suffix}" in found.notes[-1]
+    assert "left out" in found.notes[-1]
+
+
 def test_from_files_a_picture_that_ends_early_is_named(root: Path) -> None:
     """Its beginning is whole, which is all that is looked at first."""
     for name in "abc":

@@ -2,14 +2,13 @@
 
 ::
 
-    listing ──header──▶ Facts ──────────────▶ checks ──▶ Finding …       quick
     listing ──header, decode──▶ Facts ──copies──▶ checks ──▶ Diagnosis   diagnose
-                                                     Diagnosis ──plan──▶ fix
+    (``quick`` stops at the header)                  Diagnosis ──plan──▶ fix
 """
 
 from __future__ import annotations
 
-from convatlas.data.doctor.diagnosis import Diagnosis, diagnose, quick
+from convatlas.data.doctor.diagnosis import Diagnosis, diagnose
 from convatlas.data.doctor.findings import KINDS, SEVERITIES, Case, Finding
 from convatlas.data.doctor.fix import fix
 from convatlas.data.doctor.plan import REPORT, Plan
@@ -24,5 +23,4 @@ __all__ = [
     "Plan",
     "diagnose",
     "fix",
-    "quick",
 ]

@@ -39,6 +39,8 @@ def find_copies(listing: Listing, facts: Sequence[Facts]) -> Copies:
             seen[number] = known.pixels
     ranked = [_ranked(listing, group) for group in groups.values()]
     first = [group[0] for group in ranked]
+    if not first:  # none was decoded, or all are constant
+        return Copies((), ())
     looks = [seen[number] for number in first]
     near_ones = near.alike(
         np.array([one.hash for one in looks], np.uint64),

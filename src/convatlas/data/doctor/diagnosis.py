@@ -60,7 +60,7 @@ class Diagnosis:
         }
 
 
-def diagnose(source: str, *, data_dir: Path | None = None) -> Diagnosis:
+def diagnose(source: str, *, data_dir: Path | None = None, quick: bool = False) -> Diagnosis:
     """Look at every picture of a data set, decoding each once, with a bar.
 
     Of arrays (named sets, ``.npz``, IDX, the archives of CIFAR) there are no files to look at:
@@ -69,6 +69,8 @@ def diagnose(source: str, *, data_dir: Path | None = None) -> Diagnosis:
     Args:
         source: as :func:`convatlas.data.load` takes it.
         data_dir: where the files of a named data set are looked for first.
+        quick: look at names, sizes and headers alone. Files that are broken behind their header,
+            constant pictures and copies are then not found.
 
     Raises:
         UnknownNameError: neither a name nor a folder.
@@ -81,7 +83,9 @@ def diagnose(source: str, *, data_dir: Path | None = None) -> Diagnosis:
             "were made from, and shard it again"
         )
     listing = listed(source)
-    if listing is not None:
+    if listing is not None and quick:
+        facts = _each(header, listing, "looking at")
+    elif listing is not None:
         facts = _each(examine, listing, "examining")
     else:
         listing, facts = _from_arrays(load(source, data_dir=data_dir))
@@ -93,16 +97,6 @@ def diagnose(source: str, *, data_dir: Path | None = None) -> Diagnosis:
         *check_forms(listing, facts),
     )
     return Diagnosis(listing, facts, copies, gathered(found))
-
-
-def quick(listing: Listing) -> tuple[Finding, ...]:
-    """What names, sizes and headers tell: nothing is decoded.
-
-    Files that are broken behind their header are found by decoding alone, and so are copies.
-    """
-    facts = _each(header, listing, "looking at")
-    checks = (check_classes, check_files, check_forms)
-    return gathered([one for check in checks for one in check(listing, facts)])
 
 
 def _each(look: Callable[[Path], Facts], listing: Listing, doing: str) -> tuple[Facts, ...]:

@@ -10,6 +10,7 @@ from functools import cache
 from itertools import islice
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,10 +74,14 @@ def batch_of(work: Callable[[A], Tensor], jobs: Sequence[A], shape: torch.Size) 
         shape: ``(C, H, W)``.
     """
     channels, height, width = shape
-    memory = torch.empty(len(jobs), height, width, channels, dtype=torch.uint8)
-    batch = memory.permute(0, 3, 1, 2)
-    each(lambda one: batch[one[0]].copy_(work(one[1])), list(enumerate(jobs)))
-    return batch
+    # NumPy's, since threads may not write to a tensor made in inference mode
+    memory = np.empty((len(jobs), height, width, channels), np.uint8)
+
+    def put(one: tuple[int, A]) -> None:
+        memory[one[0]] = work(one[1]).permute(1, 2, 0).numpy()
+
+    each(put, list(enumerate(jobs)))
+    return torch.from_numpy(memory).permute(0, 3, 1, 2)
 
 
 def each(work: Callable[[A], T], jobs: Sequence[A]) -> list[T]:
