@@ -109,16 +109,32 @@ def test_bad_input_is_one_line(
     assert errors.count("\n") == 1
 
 
-def test_pictures_of_other_channels(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("cache", [True, False])
+def test_files_of_other_channels_are_scored_as_predict_sees_them(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], cache: bool
 ) -> None:
-    for name in ("1", "2"):
-        (tmp_path / "colour" / name).mkdir(parents=True)
-        for i in range(2):
-            Image.new("RGB", (9, 9), (i, 0, 9)).save(tmp_path / "colour" / name / f"{i}.png")
-    assert main(["evaluate", str(run), str(tmp_path / "colour")]) == 2
+    test, root = data.load("digits").test, tmp_path / "colour"
+    for label, name in enumerate(test.classes[:3]):
+        for i in (test.labels == label).nonzero().flatten()[:5].tolist():
+            (root / "test" / name).mkdir(parents=True, exist_ok=True)
+            (root / "train" / name).mkdir(parents=True, exist_ok=True)
+            grey = Image.fromarray(test.images[i, 0].numpy())
+            Image.merge("RGB", (grey, grey.point(lambda v: v // 2), grey)).save(
+                root / "test" / name / f"{i}.png"
+            )
+            grey.convert("RGB").save(root / "train" / name / f"{i}.png")
+    options = [] if cache else ["--no-cache"]
+    assert main(["evaluate", str(run), str(root), "--json", *options]) == 0
+    told = json.loads(capsys.readouterr().out)
+    files = sorted((root / "test").glob("*/*.png"))
+    right = sum(a.label == a.picture.parent.name for a in Classifier.load(run).predict(files))
+    assert told["n"] == len(files)
+    assert told["top1"] == pytest.approx(right / len(files))
+
+
+def test_arrays_of_other_channels(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run), "shapes"]) == 2
     errors = capsys.readouterr().err
-    assert "this model takes 1 channels" in errors
     assert errors.count("\n") == 1
 
 

@@ -47,8 +47,14 @@ def evaluate(
     from convatlas.evaluate import unseen
 
     classifier = Classifier.load(model)
-    side = classifier.preprocess.resize
-    pictures = sources.load(data, data_dir=data_dir, side=side, cache=not no_cache)
+    spec = classifier.preprocess
+    pictures = sources.load(
+        data,
+        data_dir=data_dir,
+        side=spec.resize,
+        cache=not no_cache,
+        channels=spec.channels,
+    )
     test, seen = unseen(model, pictures)
     report = score(classifier, test, crops=crops)
     notes = list(pictures.notes)

@@ -50,6 +50,7 @@ def load(
     cache: bool = True,
     full_size: bool = False,
     strict: bool = False,
+    channels: int | None = None,
 ) -> Dataset:
     """A data set, fetched first where it is not on this machine.
 
@@ -64,8 +65,9 @@ def load(
             ``shapes`` (32); the others come at their own.
         seed: of what is held back where the source does not say, and of ``shapes``. It belongs to
             the data, not to a run: two runs compare, and a test is honest, only if it is the same.
-        cache, full_size, strict: of picture files, as `store.dataset` has them, and of shards, as
-            `shards.load`; the originals in shards are always there for crops.
+        cache, full_size, strict, channels: of picture files, as `store.dataset` has them; the first
+            three of shards, too, as `shards.load` (the originals in them are always there for
+            crops).
 
     Raises:
         UnknownNameError: neither a name nor a folder.
@@ -73,7 +75,7 @@ def load(
         DownloadError: absent, and not to be had; says where it was looked for.
         StorageError: the cache cannot be written.
     """
-    found = _load(source, data_dir, side, seed, cache, full_size, strict)
+    found = _load(source, data_dir, side, seed, cache, full_size, strict, channels)
     origin = {
         "source": source if source in SOURCES else str(Path(source).expanduser().absolute()),
         "data_dir": None if data_dir is None else str(data_dir.absolute()),
@@ -82,6 +84,7 @@ def load(
         "cache": cache,
         "full_size": full_size,
         "strict": strict,
+        "channels": channels,
     }
     return replace(found, origin=origin)
 
@@ -94,6 +97,7 @@ def _load(
     cache: bool,
     full_size: bool,
     strict: bool,
+    channels: int | None,
 ) -> Dataset:
     if source in SOURCES:
         return SOURCES[source].load(data_dir, side, seed)
@@ -108,7 +112,12 @@ def _load(
         return idx_folder.load(path)
     listing = list_pictures(path, seed)
     return store.dataset(
-        listing, side or _DEFAULT_SIDE, cache=cache, full_size=full_size, strict=strict
+        listing,
+        side or _DEFAULT_SIDE,
+        cache=cache,
+        full_size=full_size,
+        strict=strict,
+        channels=channels,
     )
 
 

@@ -30,6 +30,7 @@ def dataset(
     cache: bool = True,
     full_size: bool = False,
     strict: bool = False,
+    channels: int | None = None,
 ) -> Dataset:
     """The parts of a listing, with what cannot be read left out.
 
@@ -39,6 +40,8 @@ def dataset(
         cache: keep what was decoded in the user's cache, and use what is there.
         full_size: keep the pictures at their own size, for random resized crops of the originals.
         strict: refuse files that cannot be read.
+        channels: 1 or 3, for a model that takes no other: where the files' own are others, they are
+            decoded each time, as prediction decodes them.
 
     Raises:
         DataError: a class has no picture that can be read; or ``strict``, and one cannot.
@@ -51,6 +54,8 @@ def dataset(
         outcome = decoded_full(listing, side)
     else:
         outcome = decoded(listing, side)
+    if channels in (1, 3) and outcome.images.shape[1] != channels:
+        outcome = from_files(listing, side, channels)
     notes = [*listing.notes, *_said(listing, outcome)]
     if strict and outcome.left_out:
         raise DataError(f"{notes[-1]}; mend or remove them, or go on without --strict")

@@ -85,18 +85,18 @@ class FromFiles:
         return place.fingerprint(self.listing)
 
 
-def from_files(listing: Listing, side: int) -> Outcome:
+def from_files(listing: Listing, side: int, channels: int | None = None) -> Outcome:
     """The pictures of a listing; files whose beginning is no picture are left out.
-
-    They have one channel if every file is grey, and three otherwise.
 
     Args:
         listing: the files.
         side: what indexing resizes to.
+        channels: 1 or 3; by default one if every file is grey, and three otherwise.
     """
     found = list(in_order(lambda index: look(listing.path(index)), listing))
     left_out = {i: one for i, one in enumerate(found) if isinstance(one, str)}
     kept = torch.tensor([i for i in range(len(listing)) if i not in left_out], dtype=torch.int64)
-    grey = all(one for one in found if not isinstance(one, str))
-    images = FromFiles(listing.subset(kept), side, 1 if grey else 3)
+    if channels is None:
+        channels = 1 if all(one for one in found if not isinstance(one, str)) else 3
+    images = FromFiles(listing.subset(kept), side, channels)
     return Outcome(images, kept, left_out, None)
