@@ -59,6 +59,13 @@ def test_crop_cuts_every_window_equally_often(numbered: Make, seeded: Seeded) ->
     assert torch.equal(augment.crop(x[..., :4], 4, seeded()), x[..., :4])
 
 
+def test_no_pictures_stay_none(seeded: Seeded) -> None:
+    x = torch.empty(0, 3, 8, 9, dtype=torch.uint8)
+    assert augment.flip(x, 0.5, seeded()).shape == x.shape
+    assert augment.shift(x, 2, seeded()).shape == x.shape
+    assert augment.crop(x, 5, seeded()).shape == (0, 3, 5, 5)
+
+
 def test_what_cannot_be_is_refused(numbered: Make, seeded: Seeded) -> None:
     x = numbered(1)
     with pytest.raises(ConfigError, match=r"p is 1\.5"):

@@ -46,6 +46,13 @@ def test_a_column_may_say_the_part(tmp_path: Path) -> None:
     assert found.parts.tolist() == [0] * 6 + [1] * 2 + [2] * 2
 
 
+def test_a_column_that_says_train_alone_says_nothing(tmp_path: Path) -> None:
+    lines = ["path,label,split", *(f"{path},{label},train" for path, label in ROWS)]
+    found = list_pictures(table(tmp_path, "\n".join(lines)))
+    assert found.drawn
+    assert [len(found.part(part)) for part in ("train", "test")] == [8, 2]
+
+
 def test_a_flat_folder_with_one_table_is_that_table(tmp_path: Path) -> None:
     for i in range(10):
         (tmp_path / f"{i}.jpg").touch()

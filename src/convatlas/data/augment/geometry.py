@@ -71,6 +71,8 @@ def _windows(x: Tensor, height: int, width: int, generator: torch.Generator) -> 
     (128, 3, 96, 96) in 0.5 ms against 3.4, 4.1 and 1.6.
     """
     n, c, h, w = x.shape
+    if n == 0:
+        return x.new_empty(0, c, height, width)
     top = integers(h - height + 1, n, generator, x.device)
     left = integers(w - width + 1, n, generator, x.device)
     runs = x.as_strided((x.numel() - width + 1, width), (1, 1))

@@ -32,7 +32,7 @@ def labelled_table(table: Path, seed: int) -> Listing:
 
     Args:
         table: the CSV, in UTF-8.
-        seed: of what is held back where no column says it.
+        seed: of what is held back where no column says it, or says nothing but train.
 
     Raises:
         DataError: unknown columns, files that are missing, fewer than two classes, classes that
@@ -57,17 +57,17 @@ def labelled_table(table: Path, seed: int) -> Listing:
     notes = [
         f"{len(classes)} classes from the column {header[label]!r} of {table.name}",
     ]
-    if part is None:
-        parts = torch.zeros(len(rows), dtype=torch.uint8)
+    parts = torch.zeros(len(rows), dtype=torch.uint8)
+    if part is not None:
+        parts = torch.tensor([_part(table, line, row, part) for line, row in rows]).to(parts)
+    drawn = not parts.any()  # as of a lone folder train
+    if drawn:
         _, held = stratified(labels, classes, seed)
         parts[held] = PARTS.index("test")
         notes.append(f"a fifth of each class is held back for testing (seed {seed})")
-    else:
-        parts = torch.tensor([_part(table, line, row, part) for line, row in rows])
-        parts = parts.to(torch.uint8)
-        if not (parts == PARTS.index("test")).any():
-            parts[parts == PARTS.index("val")] = PARTS.index("test")
-            notes.append(f"{table.name} has no part test, so the part val is tested on")
+    elif not (parts == PARTS.index("test")).any():
+        parts[parts == PARTS.index("val")] = PARTS.index("test")
+        notes.append(f"{table.name} has no part test, so the part val is tested on")
     return Listing(
         table.stem,
         table.parent,
@@ -76,7 +76,7 @@ def labelled_table(table: Path, seed: int) -> Listing:
         labels,
         parts,
         tuple(notes),
-        drawn=part is None,
+        drawn=drawn,
         table=table,
     )
 
