@@ -45,14 +45,14 @@ def test_what_was_asked_for_is_what_is_done(
 
 @pytest.mark.slow
 def test_the_seed_draws_the_weights(tmp_path: Path) -> None:
-    def weight(seed: str) -> list[float]:
+    def weight(seed: str, out: Path) -> list[float]:
         argv = ["train", "lenet_bn", "digits", *QUICK, "--lr", "1e-30", "--seed", seed]
-        assert main([*argv, "--out", str(tmp_path)]) == 0
-        return next(Classifier.load(tmp_path).net.parameters()).flatten().tolist()
+        assert main([*argv, "--out", str(out)]) == 0
+        return next(Classifier.load(out).net.parameters()).flatten().tolist()
 
-    first = weight("1")
-    assert weight("1") == first
-    assert weight("2") != first
+    first = weight("1", tmp_path / "first")
+    assert weight("1", tmp_path / "again") == first
+    assert weight("2", tmp_path / "other") != first
 
 
 def test_the_course_recipe(tmp_path: Path) -> None:
@@ -110,9 +110,9 @@ def test_pictures_that_cannot_be_read_are_left_out_or_stop_it(
 ) -> None:
     root = Path(shutil.copytree(digits, tmp_path / "data"))
     (root / "3" / "broken.png").write_bytes(b"no picture")
-    argv = ["train", "lenet_bn", str(root), *QUICK, "--size", "20", "--out", str(tmp_path / "run")]
-    for more in ([], ["--no-cache"]):
-        assert main([*argv, *more]) == 0
+    argv = ["train", "lenet_bn", str(root), *QUICK, "--size", "20"]
+    for run, more in (("run", []), ("again", ["--no-cache"])):
+        assert main([*argv, *more, "--out", str(tmp_path / run)]) == 0
         said = capsys.readouterr().out
         assert "1 of 31 pictures cannot be read and are left out: 3/broken.png" in said
         assert ("decoded once into" in said) is not bool(more)

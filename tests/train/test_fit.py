@@ -48,8 +48,10 @@ class Watched(nn.Module):
 @pytest.fixture
 def run(tmp_path: Path, data: Dataset) -> Callable[..., Run]:
     def run(net: nn.Module, data: Dataset | str = data, **changes: Any) -> Run:
-        changes = {"recipe": CONFIG, "out": tmp_path / "run", "quiet": True, **changes}
-        return fit(net, data, **changes)
+        out = tmp_path / "run"
+        while (out / "run.json").exists():  # a folder is for one run
+            out = tmp_path / f"{out.name}+"
+        return fit(net, data, **{"recipe": CONFIG, "out": out, "quiet": True, **changes})
 
     return run
 

@@ -1,50 +1,61 @@
-"""``convatlas train NET DATA``: a run."""
+"""``convatlas train NET DATA``: a run, or ``convatlas train --resume RUN``: the rest of one."""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from convatlas.cli.arguments import read_options
+from convatlas.errors import ConfigError
+
+_TERMINATED = 128 + signal.SIGTERM  # what a shell reports of a program that SIGTERM ended
 
 
 def train(
-    net: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NET")],
-    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
+    net: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="NET")] = None,
+    data: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = None,
     /,
-    recipe: str = "fast",
+    recipe: Annotated[str | None, tyro.conf.arg(metavar="RECIPE")] = None,
     epochs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     batch_size: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     lr: Annotated[float | None, tyro.conf.arg(metavar="RATE")] = None,
     size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS")] = None,
-    seed: int = 0,
+    seed: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     with_: Annotated[tuple[str, ...], tyro.conf.arg(name="with", metavar="NAME=VALUE")] = (),
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = (),  # noqa: A002
     out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
+    resume: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None,
     data_dir: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
     strict: bool = False,
     no_cache: bool = False,
     show_augment: bool = False,
-) -> None:
+) -> int | None:
     """Train a network on a data set and write a run folder; Ctrl-C keeps what was learned.
+
+    Ctrl-C and SIGTERM end it after the step that is under way (a second one at once), with exit
+    codes 0 and 143; --resume RUN goes on from there, or from the last checkpoint of a run that
+    died, to the very result that it would have had.
 
     Args:
         net: a network of the catalogue (convatlas nets).
         data: fashion-mnist, mnist, cifar10, cifar100, digits, shapes; a folder with a folder of
             pictures for each class; a .csv of paths and labels; a .npz; a folder of IDX files; or
             shards.
-        recipe: fast (minutes on a CPU) or course (the course's own plain loop).
+        recipe: fast (minutes on a CPU; by default) or course (the course's own plain loop).
         epochs: passes over the training pictures, in place of the recipe's.
         batch_size: pictures a step, in place of the recipe's.
         lr: learning rate, in place of the recipe's.
         size: side in pixels of the network's input, in place of the recipe's.
-        seed: of weights, order and augmentation.
+        seed: of weights, order and augmentation; 0 by default.
         with_: any setting of the recipe, crop=random, resize=256, mixup=0.2 or balance=weights
             say; may be repeated.
         set: an option of the network's family, norm=group say; may be repeated.
         out: the run folder; a new one under runs/ by default.
+        resume: the folder of a run to go on with, as it was begun; nothing else need be given, and
+            what is given must be what it was begun with.
         data_dir: where to look for the data first.
         strict: stop where pictures cannot be read, instead of leaving them out.
         no_cache: decode pictures each time, instead of once into the cache.
@@ -58,29 +69,48 @@ def train(
     from convatlas.nets.catalog import find
     from convatlas.train import fit
     from convatlas.train import recipe as find_recipe
+    from convatlas.train import resume as resuming
     from convatlas.train.config import change
     from convatlas.train.preview import preview
     from convatlas.train.size import build_for, loaded_side
 
+    say = console().print
     asked: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "size": size}
-    changes = {name: value for name, value in asked.items() if value is not None}
-    config = change(find_recipe(recipe), seed=seed, **read_options(with_) | changes)
-    pictures = sources.load(
-        data,
-        data_dir=data_dir,
-        side=loaded_side(config, find(net).input_size),
-        cache=not no_cache,
-        full_size=config.crop == "resized",
-        strict=strict,
+    asked["seed"] = seed
+    changes = read_options(with_) | {n: value for n, value in asked.items() if value is not None}
+    recorded: dict[str, Any] = {}
+    if resume is not None:
+        recorded = resuming.read(resume)
+        if ended := resuming.finished(recorded):
+            say(f"{resume} is finished: {ended}")
+            return None
+    elif net is None or data is None:
+        raise ConfigError("train needs NET and DATA: convatlas train lenet_bn digits, say")
+    begun = find_recipe(recipe or "fast") if recipe or not recorded else resuming.config(recorded)
+    config = change(begun, **changes)
+    if data is None:
+        pictures = resuming.data(recorded, data_dir)
+    else:
+        pictures = sources.load(
+            data,
+            data_dir=data_dir,
+            side=loaded_side(config, find(net or recorded["net"]["name"]).input_size),
+            cache=not no_cache,
+            full_size=config.crop == "resized",
+            strict=strict,
+        )
+    torch.manual_seed(config.seed)
+    options = read_options(set)
+    built = (
+        resuming.net(recorded, options)
+        if net is None
+        else build_for(net, pictures, config, **options)
     )
-    torch.manual_seed(seed)
-    built = build_for(net, pictures, config, **read_options(set))
     if show_augment:
         drawn = preview(built, pictures, config, (out or Path()) / "augment.png")
-        console().print(f"drawn in {drawn}")
-        return
-    run = fit(built, pictures, recipe=config, out=out)
-    say = console().print
+        say(f"drawn in {drawn}")
+        return None
+    run = fit(built, pictures, recipe=config, out=out, resume=resume)
     if run.report is not None:
         row = run.history[-1]
         say(
@@ -89,3 +119,4 @@ def train(
             f"data; {run.engine}"
         )
     say(f"kept in {run.folder}: model.safetensors, metrics.jsonl, run.json, plots/curves.png")
+    return _TERMINATED if run.signal == signal.SIGTERM else None

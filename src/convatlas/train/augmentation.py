@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -70,6 +73,14 @@ class Augmentation:
         if config.random_erase:
             pixels = augment.random_erase(pixels, noise, config.random_erase)
         return self._mixed(pixels, labels)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the draws are."""
+        return {"noise": self.noise.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken: the next batch gets the same draws."""
+        self.noise.set_state(state["noise"])
 
     def _mixed(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         config, targets = self.config, labels

@@ -95,6 +95,10 @@ class Display:
         """Print a line above the bar."""
         self.console.print(line)
 
+    def begin_at(self, step: int) -> None:
+        """So many steps were made before."""
+        self.bar.update(self.task, completed=step)
+
     def step(self, epoch: int, tally: Tally) -> None:
         """One step further."""
         row = tally.row()

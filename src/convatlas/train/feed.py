@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,9 @@ class Feed:
 
     What lies in memory moves to the network's device once and is picked from there; what has to be
     read or decoded first is prepared by a thread of its own, a batch ahead.
+
+    Its position, which is small state (`state_dict`), moves as batches are handed over,
+    whatever was prepared ahead.
 
     Args:
         images: what is learned from.
@@ -44,19 +48,44 @@ class Feed:
         self.steps = count // self.batch_size
         self.order = torch.Generator().manual_seed(config.seed)
         self.places = torch.Generator().manual_seed(config.seed)
+        self.begun = self.order.get_state()  # as the epoch began
+        self.placed = self.places.get_state()  # after the last batch that was handed over
+        self.taken = 0  # batches of the epoch that were
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """One pass in a new order: pixels ``(n, C, H, W)`` of uint8, and labels ``(n,)``."""
-        order = self._order()
-        whole = order[: self.steps * self.batch_size]
-        chosen = iter(torch.split(whole, self.batch_size))
+        """What is left of a pass in a new order: pixels, uint8 ``(n, C, H, W)``, and labels."""
+        self.order.set_state(self.begun)
+        self.places.set_state(self.placed)
+        whole = self._order()[: self.steps * self.batch_size]
+        chosen = torch.split(whole, self.batch_size)[self.taken :]
+        for pixels, labels, placed in self._prepared(iter(chosen)):
+            # before it is handed over: what is saved after this step has it
+            self.placed, self.taken = placed, self.taken + 1
+            if self.taken == self.steps:
+                self.begun, self.taken = self.order.get_state(), 0
+            yield pixels, labels
+
+    def state_dict(self) -> dict[str, Any]:
+        """The position."""
+        return {"begun": self.begun, "placed": self.placed, "taken": self.taken}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken: the same pictures in the same places from there."""
+        self.begun, self.placed, self.taken = state["begun"], state["placed"], state["taken"]
+
+    def _prepared(self, chosen: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Batches, each with where the draws of places were after it."""
+
+        def prepare(numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            return *self.batch(numbers), self.places.get_state()
+
         if isinstance(self.images, Tensor):
-            yield from map(self.batch, chosen)
+            yield from map(prepare, chosen)
             return
         with ThreadPoolExecutor(1, "feed") as pool:
-            ahead = pool.submit(self.batch, next(chosen))
+            ahead = pool.submit(prepare, next(chosen))
             for numbers in chosen:
-                batch, ahead = ahead.result(), pool.submit(self.batch, numbers)
+                batch, ahead = ahead.result(), pool.submit(prepare, numbers)
                 yield batch
             yield ahead.result()
 

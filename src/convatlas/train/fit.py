@@ -5,67 +5,34 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from convatlas import data as sources
 from convatlas.classifier import Classifier
 from convatlas.data import Dataset, ImageSet, Preprocess
-from convatlas.errors import StorageError, TrainingError
-from convatlas.evaluate import Report, evaluate, place_classes
+from convatlas.errors import ConfigError, StorageError, TrainingError
+from convatlas.evaluate import evaluate, place_classes
 from convatlas.nets.parts import Net, init_xavier
 from convatlas.train import record
+from convatlas.train import resume as resuming
 from convatlas.train.config import Config, change
 from convatlas.train.display import Display
 from convatlas.train.engine import Engine, choose
 from convatlas.train.folder import RunFolder
 from convatlas.train.loop import Loop
 from convatlas.train.optim import best_device, settle
+from convatlas.train.randomness import seed_all
 from convatlas.train.recipes import recipe as find_recipe
+from convatlas.train.run import Run
+from convatlas.train.session import Session
 from convatlas.train.size import input_side, loaded_side, resized_side
+from convatlas.train.stopping import Stopping
 
 _LOG_EVERY = 50  # steps between the rows of metrics.jsonl inside an epoch
 _MEASURED = 400_000_000  # pixels that mean and deviation are measured on, evenly spread
-
-
-@dataclass
-class Run:
-    """What `fit` returns.
-
-    Attributes:
-        folder: where the run was written.
-        classifier: the trained network with its preprocessing and class names.
-        config, engine: the settings, and the number format and layout they were trained in.
-        history: a row an epoch: epoch, seconds (all training time so far, the trial and the
-            evaluations included), losses and accuracies (of the validation pictures where the
-            data has such a part, else of the test pictures), images a second, share of time
-            waiting.
-        report: the scores on the test pictures after the last epoch.
-        interrupted: Ctrl-C ended it early.
-    """
-
-    folder: Path
-    classifier: Classifier
-    config: Config
-    engine: Engine
-    history: list[dict[str, Any]] = field(default_factory=list)
-    report: Report | None = None
-    interrupted: bool = False
-
-    def result(self) -> dict[str, Any]:
-        """How it ended, as ``run.json`` says it."""
-        report = self.report
-        return {
-            "interrupted": self.interrupted,
-            "epochs": len(self.history),
-            "seconds": self.history[-1]["seconds"] if self.history else None,
-            "test_accuracy": None if report is None else report.top1,
-            "test_loss": None if report is None else report.loss,
-        }
 
 
 def fit(
@@ -75,12 +42,15 @@ def fit(
     recipe: str | Config = "fast",
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
+    resume: str | Path | None = None,
+    checkpoint_seconds: float = 60.0,
     quiet: bool = False,
     **changes: Any,
 ) -> Run:
     """Train a network and write a run folder.
 
-    Ctrl-C ends the run and keeps what was learned.
+    Ctrl-C and SIGTERM end the run after the step that is under way, and keep what was learned. From
+    its last checkpoint a run goes on as if it had never ended: on a processor, to the last bit.
 
     Args:
         net: a network of the atlas, or any module from ``(N, C, size, size)`` to ``(N, K)``.
@@ -88,16 +58,26 @@ def fit(
         recipe: the name of a recipe, or settings of your own.
         out: the run folder; by default a new one under ``runs``.
         data_dir: where to look for the data first.
+        resume: the folder of a run to go on with, in place of ``out``; network, data and settings
+            are those that it was begun with.
+        checkpoint_seconds: between two checkpoints inside an epoch, or more where writing them
+            would take more than a hundredth of the time; 0 for one after each step.
         quiet: print nothing.
         changes: settings in place of the recipe's (``epochs=3``, ``lr=0.05``, …).
 
     Raises:
-        UnknownNameError, ConfigError: a setting that does not exist, or cannot be.
-        ModelError, ShapeError: a network whose classes or channels are not the data's.
+        UnknownNameError, ConfigError: a setting that does not exist, or cannot be; a folder that
+            holds a run already; a resumed run that is finished, or had another setting.
+        ModelError, ShapeError: a network whose classes or channels are not the data's; a resumed
+            run that was of another network, or has no checkpoint that is whole.
+        DataError: a resumed run learned from other data.
         TrainingError: the loss is no longer a number; the last good model is kept.
         StorageError: the model could not be written; the message says where it is instead.
     """
     started = time.perf_counter()
+    if resume is not None and out is not None:
+        raise ConfigError(f"a resumed run goes on in its own folder, {resume}: leave out {out}")
+    recorded = None if resume is None else resuming.read(Path(resume))
     config = find_recipe(recipe) if isinstance(recipe, str) else recipe
     config = settle(net, change(config, **changes))
     if isinstance(data, str):
@@ -117,29 +97,44 @@ def fit(
     classifier.logits(pixels[:2])
     place_classes(data.test.classes, data.train.classes)
     name = (net.name if isinstance(net, Net) else "") or type(net).__name__
-    folder = RunFolder(Path(out)) if out is not None else RunFolder.fresh(name, data.name)
+    if resume is not None:
+        folder = RunFolder(Path(resume))
+    else:
+        folder = RunFolder.begin(Path(out)) if out else RunFolder.fresh(name, data.name)
 
-    torch.manual_seed(config.seed)
+    seed_all(config.seed)
     if config.init == "xavier":
         net.apply(init_xavier)
-    engine = choose(net, preprocess(pixels.to(device)), labels.to(device), config)
+    if recorded is None:
+        engine = choose(net, preprocess(pixels.to(device)), labels.to(device), config)
+    else:
+        engine = Engine(**recorded["engine"])
     loop = Loop(engine.place(net), data.train, preprocess, config, engine)
+    description = record.describe(name, net, data, preprocess, config, engine)
+    if recorded is not None:
+        resuming.check(folder.path, recorded, description)
 
     run = Run(folder.path, classifier, config, engine)
     classifier.card = {"net": name, "data": data.name, "recipe": config.recipe}
-    description = record.describe(name, net, data, preprocess, config, engine)
-    folder.describe(description)
-    folder.start_metrics()
-    if data.listing is not None:
-        folder.list_files(data.listing)
     with Display(config.epochs, config.epochs * loop.steps_per_epoch, quiet) as display:
         display.introduce(name, data, preprocess, config, engine)
+        session = Session(run, loop, folder, display, checkpoint_seconds, started)
+        if recorded is None:
+            _begin(session, data, description)
+        else:
+            description = _go_on(session, recorded, description)
         try:
-            _learn(run, loop, data, folder, display, started)
+            with Stopping() as stopping:
+                _learn(session, data, stopping)
         except KeyboardInterrupt:
-            run.interrupted = True
+            run.interrupted, run.signal = True, stopping.signal
             folder.keep(classifier)
-            display.say(f"stopped after {loop.number} steps; what was learned until then is kept")
+            if not loop.stepping:
+                session.save()
+            display.say(
+                f"stopped after {loop.number} steps; what was learned until then is kept; "
+                f"train --resume {folder.path} goes on after step {session.kept}"
+            )
         finally:
             if run.history:
                 folder.draw_curves(run.history, _held_out(data)[0], f"{name} on {data.name}")
@@ -148,19 +143,56 @@ def fit(
     return run
 
 
-def _learn(
-    run: Run, loop: Loop, data: Dataset, folder: RunFolder, display: Display, started: float
-) -> None:
+def _begin(session: Session, data: Dataset, description: dict[str, Any]) -> None:
+    """All that is on disk before the first step; ``run.json``, which promises the rest, is last."""
+    session.checkpoints.clear()
+    session.folder.start_metrics()
+    if data.listing is not None:
+        session.folder.list_files(data.listing)
+    session.save()
+    session.folder.describe(description)
+
+
+def _go_on(
+    session: Session, recorded: dict[str, Any], description: dict[str, Any]
+) -> dict[str, Any]:
+    """Take up the last checkpoint, and note in ``run.json`` with what; returns its content."""
+    found = session.checkpoints.latest()
+    session.load_state_dict(found.state)
+    loop, folder, say = session.loop, session.folder, session.display.say
+    session.checkpoints.sweep()
+    folder.cut_metrics(loop.number, len(session.run.history))
+    for line in found.damaged:
+        say(line)
+    if drifted := resuming.drift(recorded, description):
+        say(drifted)
+    say(f"resumed after step {loop.number} of {loop.steps_per_epoch * session.run.config.epochs}")
+    session.display.begin_at(loop.number)
+    now = {name: description[name] for name in ("versions", "git", "machine", "device")}
+    resumed = [*recorded.get("resumed", []), {"step": loop.number} | now]
+    recorded = {name: value for name, value in recorded.items() if name != "result"}
+    folder.describe(recorded | {"resumed": resumed})
+    return recorded | {"resumed": resumed}
+
+
+def _learn(session: Session, data: Dataset, stopping: Stopping) -> None:
     """Epochs of training, each with its row, its evaluation and its model on disk."""
+    run, loop, folder, display = session.run, session.loop, session.folder, session.display
     held, watched = _held_out(data)
-    for epoch in range(1, run.config.epochs + 1):
+    if run.history:
+        _credit(run, held)
+    for epoch in range(len(run.history) + 1, run.config.epochs + 1):
         try:
-            for tally in loop.epoch():
+            # of an epoch that was left as its last step was made, only the evaluation is to come
+            for tally in loop.epoch() if loop.number < epoch * loop.steps_per_epoch else ():
                 display.step(epoch, tally)
                 if loop.number % _LOG_EVERY == 0:
                     row = {"kind": "step", "epoch": epoch, "step": loop.number, "lr": loop.lr}
-                    folder.log(row | tally.row() | {"seconds": time.perf_counter() - started})
-            report = evaluate(run.classifier, watched)
+                    folder.log(row | tally.row() | {"seconds": session.seconds})
+                stopping.check()
+                session.save_if_due()
+            with stopping.at_once():
+                report = evaluate(run.classifier, watched)
             if not math.isfinite(report.loss):
                 raise TrainingError(f"the {held} loss is {report.loss} after epoch {epoch}")
         except TrainingError as error:
@@ -168,19 +200,28 @@ def _learn(
             raise TrainingError(
                 f"{error}; {kept if epoch > 1 else 'no epoch was finished'}"
             ) from None
-        row = {"kind": "epoch", "epoch": epoch, "step": loop.number} | tally.row()
+        row = {"kind": "epoch", "epoch": epoch, "step": loop.number} | loop.tally.row()
         row |= {f"{held}_loss": report.loss, f"{held}_accuracy": report.top1}
-        row["seconds"] = time.perf_counter() - started
+        row["seconds"] = session.seconds
         run.history.append(row)
         folder.log(row)
         display.epoch(row)
-        run.classifier.card |= {"epochs": epoch, f"{held}_accuracy": report.top1}
+        _credit(run, held)
         if data.val is None:
             run.report = report
-        elif epoch == run.config.epochs:  # the test pictures are looked at once, at the very end
+            folder.keep(run.classifier)
+        session.save_if_due(edge=True)
+    if run.report is None:  # the test pictures are looked at once, at the very end
+        with stopping.at_once():
             run.report = evaluate(run.classifier, data.test)
-            run.classifier.card["test_accuracy"] = run.report.top1
+        run.classifier.card["test_accuracy"] = run.report.top1
         folder.keep(run.classifier)
+
+
+def _credit(run: Run, held: str) -> None:
+    """Say in the model's card what its last epoch came to."""
+    row = run.history[-1]
+    run.classifier.card |= {"epochs": row["epoch"], f"{held}_accuracy": row[f"{held}_accuracy"]}
 
 
 def _held_out(data: Dataset) -> tuple[str, ImageSet]:

@@ -13,11 +13,14 @@ from convatlas import files, plots
 from convatlas.classifier import Classifier
 from convatlas.data import Listing
 from convatlas.data.listing import PARTS
-from convatlas.errors import StorageError
+from convatlas.errors import ConfigError, StorageError
+
+_DESCRIPTION = "run.json"
+_METRICS = "metrics.jsonl"
 
 
 class RunFolder:
-    """``run.json``, ``metrics.jsonl``, ``model.safetensors`` and ``plots/`` of one run.
+    """What one run leaves: description, numbers, model, checkpoints and pictures.
 
     A disk that fills while a run goes on costs no training: what could not be written is kept in
     `unwritten`, the model that was there stays, and the next epoch tries again.
@@ -42,6 +45,25 @@ class RunFolder:
             path = root / f"{stem}-{n}"
         return cls(path)
 
+    @classmethod
+    def begin(cls, path: Path) -> RunFolder:
+        """A folder for a new run.
+
+        Raises:
+            ConfigError: it holds one already.
+        """
+        if (path / _DESCRIPTION).exists():
+            raise ConfigError(
+                f"{path} already holds a run: go on with it (--resume {path}), or choose another "
+                "folder"
+            )
+        return cls(path)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where all that an exact resume needs is written."""
+        return self.path / "checkpoint"
+
     @property
     def model(self) -> Path:
         """The trained classifier's file."""
@@ -50,16 +72,29 @@ class RunFolder:
     def describe(self, description: dict[str, Any]) -> None:
         """Write ``run.json``: all that is known before the first step, or after the last."""
         files.write_bytes(
-            self.path / "run.json", json.dumps(description, indent=2).encode() + b"\n"
+            self.path / _DESCRIPTION, json.dumps(description, indent=2).encode() + b"\n"
         )
 
     def start_metrics(self) -> None:
         """Begin an empty ``metrics.jsonl``."""
-        files.write_bytes(self.path / "metrics.jsonl", b"")
+        files.write_bytes(self.path / _METRICS, b"")
+
+    def cut_metrics(self, step: int, epoch: int) -> None:
+        """Take the rows out of ``metrics.jsonl`` that came after a step and after an epoch."""
+        path, kept = self.path / _METRICS, []
+        lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+        for line in lines:
+            try:
+                row = json.loads(line)
+            except ValueError:  # a row that was being written as the process ended
+                continue
+            if row["epoch"] <= epoch if row["kind"] == "epoch" else row["step"] <= step:
+                kept.append(line)
+        files.write_bytes(path, b"".join(kept))
 
     def log(self, row: dict[str, Any]) -> None:
         """Append a row to ``metrics.jsonl``."""
-        path = self.path / "metrics.jsonl"
+        path = self.path / _METRICS
         try:
             with files.storing(path), path.open("a", encoding="utf-8") as log:
                 log.write(json.dumps(row) + "\n")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from textwrap import shorten
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from convatlas.data import ImageSet, Preprocess, Stream
-from convatlas.errors import TrainingError
+from convatlas.errors import ModelError, TrainingError
 from convatlas.train.augmentation import Augmentation
 from convatlas.train.config import Config
 from convatlas.train.engine import Engine
+from convatlas.train.memory import load_optimizer_state, optimizer_state
 from convatlas.train.optim import make_optimizer, make_schedule, settle
 from convatlas.train.shards import Shards
 from convatlas.train.size import early_side
@@ -46,11 +49,19 @@ class Tally:
 class Loop:
     """Everything that moves while a network trains.
 
+    Its state (`state_dict`) between two steps is all that the steps to come depend on, beside the
+    random states of the process.
+
     Args:
         net: the network, on its device and in the engine's layout.
         images: the training pictures.
         preprocess: from pictures to the network's input.
         config, engine: settings, and how the numbers are held.
+
+    Attributes:
+        number: of steps made.
+        tally: of the steps of the last epoch that was begun.
+        stepping: whether a step is under way, and the state none to keep.
     """
 
     def __init__(
@@ -64,7 +75,7 @@ class Loop:
         config = settle(net, config)
         self.optimizer = make_optimizer(net, config)
         self.shards = Shards(net, engine.shards)
-        device = next(net.parameters()).device
+        device = self.device = next(net.parameters()).device
         self.net, self.config, self.engine = net, config, engine
         # what the feed has cut to the network's side is not resized again
         cut = config.crop != "centre"
@@ -73,23 +84,27 @@ class Loop:
         self.augment = Augmentation(config, images, device)
         self.steps_per_epoch = self.feed.steps
         self.schedule = make_schedule(self.optimizer, config, config.epochs * self.steps_per_epoch)
-        self.number = 0  # of steps made
+        self.number, self.tally, self.stepping = 0, Tally(), False
         self.memory: Tensor | None = None  # of the network's input, the same for all steps
         small = early_side(net, preprocess.channels, preprocess.size, config)
         self.early = replace(preprocess, size=small, resize=small)
         self.early_steps = round(config.early_share * config.epochs * self.steps_per_epoch)
 
     def epoch(self) -> Iterator[Tally]:
-        """One pass over the pictures in a new order; yields the tally so far after each step."""
+        """What is left of a pass over the pictures; yields the tally so far after each step."""
         self.shards.train()
-        tally, batches = Tally(), self.feed.epoch()
-        for _ in range(self.steps_per_epoch):
+        made, batches = self.number % self.steps_per_epoch, self.feed.epoch()
+        if made == 0:
+            self.tally = Tally()
+        for _ in range(made, self.steps_per_epoch):
+            self.stepping = True
             with self.shards.sharing_cores():
                 started = time.perf_counter()
                 inputs, labels = self.inputs(*next(batches))
-                tally.waiting += time.perf_counter() - started
-                self.step(inputs, labels, tally)
-            yield tally
+                self.tally.waiting += time.perf_counter() - started
+                self.step(inputs, labels, self.tally)
+            self.stepping = False
+            yield self.tally
 
     def step(self, pixels: Tensor, labels: Tensor, tally: Tally) -> None:
         """Learn from one batch, as `inputs` gives it.
@@ -114,6 +129,37 @@ class Loop:
         tally.right += sum(part.right for part in learned)
         tally.computing += time.perf_counter() - started
         self.number += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that moves: nested mappings of tensors and plain JSON."""
+        return {
+            "net": self.net.state_dict(),
+            "optimizer": optimizer_state(self.net, self.optimizer),
+            "schedule": self.schedule.state_dict(),
+            "number": self.number,
+            "tally": asdict(self.tally),
+            "feed": self.feed.state_dict(),
+            "augment": self.augment.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken: the same steps from there.
+
+        Raises:
+            ModelError: it is of another network.
+            ConfigError: it is of other shards of data, or of another order.
+        """
+        try:
+            self.net.load_state_dict(state["net"])
+        except RuntimeError as error:
+            reason = shorten(str(error), 300, placeholder=" …")
+            raise ModelError(f"the checkpoint is of another network: {reason}") from None
+        self.shards.copy_buffers()
+        load_optimizer_state(self.net, self.optimizer, state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.number, self.tally = state["number"], Tally(**state["tally"])
+        self.feed.load_state_dict(state["feed"])
+        self.augment.load_state_dict(state["augment"])
 
     @property
     def lr(self) -> float:

@@ -31,10 +31,14 @@ def most_shards(net: nn.Module, batch_size: int, device: torch.device) -> int:
     One, unless the processor trains a network of the atlas without dropout: threads would draw
     from the one random state in no particular order, and a seed would no longer fix a run.
     """
-    random = any(isinstance(layer, nn.Dropout) and layer.p > 0 for layer in net.modules())
-    if device.type != "cpu" or not isinstance(net, Net) or random:
+    if device.type != "cpu" or not isinstance(net, Net) or draws(net):
         return 1
     return max(1, min(torch.get_num_threads(), batch_size // LEAST))
+
+
+def draws(net: nn.Module) -> bool:
+    """Whether a step of the network draws from the random state."""
+    return any(isinstance(layer, nn.Dropout) and layer.p > 0 for layer in net.modules())
 
 
 class Shards:
@@ -73,6 +77,12 @@ class Shards:
                 if own.grad is not None and other.grad is not None:
                     own.grad += other.grad
         return done
+
+    def copy_buffers(self) -> None:
+        """Give the shadows what the network holds beside its weights (moving averages, say)."""
+        for shadow in self.nets[1:]:
+            for own, other in zip(shadow.buffers(), self.nets[0].buffers(), strict=True):
+                own.copy_(other)
 
     def train(self) -> None:
         """Put the network and its shadows in training mode."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,6 +50,19 @@ class StreamFeed:
             if self.config.crop == "random":
                 placed = augment.crop(self.whole.fit(placed), self.size, self.places)
             yield placed, labels.to(self.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The position."""
+        return {"stream": self.stream.state_dict(), "places": self.places.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken.
+
+        Raises:
+            ConfigError: it is of other shards, or of another order.
+        """
+        self.stream.load_state_dict(state["stream"])
+        self.places.set_state(state["places"])
 
 
 def feed_of(
