@@ -15,6 +15,7 @@ PUBLIC = {
     "build",
     "trace",
     "load_weights",
+    "export_state",
     "fit",
     "Classifier",
     "Net",

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from convatlas.nets.build import build
     from convatlas.nets.catalog import CATALOG
     from convatlas.nets.parts import Net
-    from convatlas.train.fit import Run, fit
+    from convatlas.train.fit import fit
+    from convatlas.train.run import Run
+    from convatlas.weights.export import export_state
     from convatlas.weights.load import load_weights
 
     __version__: str
@@ -37,6 +39,7 @@ __all__ = [
     "build",
     "data",
     "errors",
+    "export_state",
     "fit",
     "load_weights",
     "nets",
@@ -53,11 +56,12 @@ _HOMES = {
     "ImageSet": "data:ImageSet",
     "Net": "nets.parts:Net",
     "Preprocess": "data:Preprocess",
-    "Run": "train.fit:Run",
+    "Run": "train.run:Run",
     "Trace": "analysis.trace:Trace",
     "build": "nets.build:build",
     "data": "data",
     "errors": "errors",
+    "export_state": "weights.export:export_state",
     "fit": "train.fit:fit",
     "load_weights": "weights.load:load_weights",
     "nets": "nets",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convatlas.errors import ConfigError, ModelError
 from convatlas.nets.build import build
 from convatlas.nets.parts import Net
+from convatlas.weights.export import export_state
 from convatlas.weights.keymaps import keymap
-from convatlas.weights.load import export_state, load_weights
+from convatlas.weights.load import load_weights
 
 RESNETS = (
     "resnet18",
@@ -36,6 +39,9 @@ QUICK = ("alexnet_owt", "vgg11_bn", "googlenet_bn", "resnet18", "resnext50_32x4d
 #: Both sides compute the same sums in the same float32 kernels; what differs is at most the order
 #: of additions that a kernel picks for a memory layout. Relative to the largest logit.
 TOLERANCE = 1e-5
+
+
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def some_slow(*names: str) -> list[Any]:
@@ -109,6 +115,73 @@ def test_same_weights_same_logits_as_timm(name: str, timm_models: ModuleType) ->
     with torch.device("meta"):
         theirs = timm_models.create_model(name)
     assert_same(empty(name), filled(theirs), "timm", 224 if name in DENSE else 64)
+
+
+class AkamasterBlock(nn.Module):
+    """``relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x))``."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(c_out)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_out)
+        self.stride, self.zeros = stride, (c_out - c_in) // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        if self.stride > 1:  # option A: every second pixel, and a quarter of zeros on either side
+            x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.zeros, self.zeros), "constant", 0)
+        return F.relu(y + x)
+
+
+class AkamasterResNet(nn.Module):
+    """The network of akamaster/pytorch_resnet_cifar10 as its README and its files describe it."""
+
+    def __init__(self, blocks: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = self.stage(blocks, 16, 16, 1)
+        self.layer2 = self.stage(blocks, 16, 32, 2)
+        self.layer3 = self.stage(blocks, 32, 64, 2)
+        self.linear = nn.Linear(64, 10)
+
+    def stage(self, blocks: int, c_in: int, c_out: int, stride: int) -> nn.Sequential:
+        others = [AkamasterBlock(c_out, c_out, 1) for _ in range(blocks - 1)]
+        return nn.Sequential(AkamasterBlock(c_in, c_out, stride), *others)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.layer3(self.layer2(self.layer1(y)))
+        y = F.avg_pool2d(y, y.size()[3])
+        return self.linear(y.view(y.size(0), -1))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(("name", "blocks"), [("resnet20", 3), ("resnet56", 9)])
+@torch.inference_mode()
+def test_akamasters_checkpoints_load_as_they_are(
+    name: str, blocks: int, zipped: bool, tmp_path: Path
+) -> None:
+    """`resnet20-12fca82f.th` and its like: trained under DataParallel, saved with their score."""
+    theirs = filled(AkamasterResNet(blocks))
+    state = nn.DataParallel(theirs).state_dict()
+    assert {"module.layer1.0.conv1.weight", "module.linear.weight"} <= state.keys()
+    path = tmp_path / f"{name}.th"
+    held = {"state_dict": state, "best_prec1": 91.73}
+    torch.save(held, path, _use_new_zipfile_serialization=zipped)
+
+    ours = empty(name)
+    report = load_weights(ours, path)
+    assert (report.naming, len(report.pairs)) == ("akamaster", len(ours.state_dict()))
+    pixels = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    x = (pixels - mean) / deviation
+    expected = theirs(x)
+    assert expected.std() > 0
+    assert (ours(x) - expected).abs().max() <= TOLERANCE * expected.abs().max()
+    assert_exported(ours, theirs, "akamaster")
 
 
 def test_auxiliary_outputs_are_torchvisions_by_name(torchvision_models: ModuleType) -> None:

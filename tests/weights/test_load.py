@@ -1,8 +1,7 @@
-"""Files and state dicts that fit, that nearly fit, and that must not be opened."""
+"""Sources that fit a network, and that nearly fit."""
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,13 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from convatlas.classifier import Classifier
+from convatlas.data import Preprocess
 from convatlas.errors import ModelError
 from convatlas.nets.build import build
 from convatlas.nets.parts import Net
-from convatlas.weights.load import export_state, load_weights
+from convatlas.weights.export import export_state
+from convatlas.weights.load import load_weights
 
 State = dict[str, Tensor]
 
@@ -61,13 +63,34 @@ def test_a_pair_says_which_tensor_went_where(source: State) -> None:
     assert (pair.source, pair.shape) == ("layer2.0.downsample.0.weight", (32, 16, 1, 1))
 
 
-@pytest.mark.parametrize("key", ["state_dict", "model"])
-def test_a_checkpoint_is_opened_and_data_parallels_prefix_taken_off(
-    key: str, source: State
-) -> None:
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "model."])
+@pytest.mark.parametrize("naming", ["atlas", "torchvision", "akamaster"])
+def test_a_prefix_that_all_names_share_is_taken_off(naming: Any, prefix: str) -> None:
+    """DataParallel's, torch.compile's, both, and Lightning's."""
+    state = {f"{prefix}{n}": t for n, t in export_state(small(1), naming).items()}
     ours = small(2)
-    load_weights(ours, {"epoch": 3, key: {f"module.{n}": t for n, t in source.items()}})
+    report = load_weights(ours, {"epoch": 3, "state_dict": state})
     assert same(ours, small(1))
+    assert report.naming == naming
+    assert {pair.source for pair in report.pairs} == state.keys()
+
+
+def test_averaged_weights_of_pytorch() -> None:
+    """AveragedModel puts a prefix and counts how often it was updated."""
+    ours = small(2)
+    averaged = torch.optim.swa_utils.AveragedModel(small(1), use_buffers=True)
+    load_weights(ours, {"model": small(3).state_dict(), "model_ema": averaged.state_dict()})
+    assert same(ours, small(1))
+
+
+def test_a_run_folder_means_its_model(tmp_path: Path) -> None:
+    preprocess = Preprocess(32, 32, 3, (0.5,) * 3, (0.25,) * 3)
+    classes = tuple("abcdefghij")
+    Classifier(small(1), preprocess, classes).save(tmp_path / "model.safetensors")
+    for path in (tmp_path, str(tmp_path / "model.safetensors")):
+        ours = small(2)
+        load_weights(ours, path)
+        assert same(ours, small(1))
 
 
 def test_counters_of_batches_may_be_missing(source: State) -> None:
@@ -85,10 +108,6 @@ def test_any_module_takes_its_own_names() -> None:
     assert same(one, other)
 
 
-def renamed(state: State) -> State:
-    return {f"backbone.{name}": tensor for name, tensor in state.items()}
-
-
 def without(*names: str) -> Callable[[State], State]:
     return lambda state: {name: t for name, t in state.items() if name not in names}
 
@@ -100,16 +119,15 @@ def with_shape(name: str, *shape: int) -> Callable[[State], State]:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (without("fc.weight"), r"lacks tensors of resnet20 \(fc\.weight\): build the network"),
+        (without("fc.weight"), r"lacks tensors of resnet20 \(fc\.weight\): the rest fits resnet20"),
         (without("fc.weight", "fc.bias", "conv1.weight"), r"\(conv1\.weight, fc\.weight, fc\.bias"),
         (with_shape("layer9.weight", 1), r"has no place for \(layer9\.weight\)"),
         (with_shape("fc.weight", 7, 64), r"fc\.weight .* is 7×64, .* 10×64 .*num_classes=7"),
         (with_shape("conv1.weight", 16, 1, 3, 3), r"16×1×3×3, .* in_channels=1"),
         (with_shape("layer2.0.conv1.weight", 8, 1), r"is 8×1, and resnet20 takes 32×16×3×3"),
         (with_shape("bn1.num_batches_tracked", 2), r"is 2, and resnet20 takes one number"),
-        (renamed, r"nothing in .* \(backbone\.conv1\.weight, .* and \d+ more\) is a tensor"),
-        (lambda state: {}, r"nothing in the state dict \(nothing\)"),
-        (lambda state: {"conv1.weight": "text"}, r"holds no state dict"),
+        (lambda state: {}, r"the state dict holds no state dict .* but nothing: save"),
+        (lambda state: {"conv1.weight": "text"}, r"holds no state dict .* but conv1\.weight: save"),
     ],
 )
 def test_a_source_that_does_not_fit_is_explained_and_nothing_is_copied(
@@ -136,60 +154,80 @@ def test_weights_of_a_dense_head_for_another_size_say_so() -> None:
         load_weights(small_head, export_state(large_head, "torchvision"))
 
 
-class Intruder:
-    """Pickled, it opens a file when it is read: the mark of code that ran."""
+@pytest.mark.parametrize(
+    ("built", "given", "said"),
+    [
+        (
+            "resnet18",
+            "resnet34",
+            r"has no place for .*: its shapes fit resnet34 best \(97% of the kernels\): build that",
+        ),
+        ("resnet34", "resnet18", r"lacks tensors of resnet34 .*: its shapes fit resnet18 best"),
+        ("resnet50", "wide_resnet50_2", r"takes 64×64×1×1 .*: its shapes fit wide_resnet50_2 best"),
+        ("lenet5", "googlenet_bn", r"names of its own .*; its shapes fit googlenet_bn best"),
+    ],
+)
+def test_weights_of_another_network_say_which(built: str, given: str, said: str) -> None:
+    with torch.device("meta"):
+        ours, theirs = build(built), build(given, num_classes=7)
+    with pytest.raises(ModelError, match=said):
+        load_weights(ours, export_state(theirs, "torchvision"))
 
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (open, (str(self.mark), "w"))
+def test_weights_of_the_network_with_other_options_say_so() -> None:
+    with torch.device("meta"):
+        ours, theirs = build("resnet20", width=32), build("resnet20")
+    with pytest.raises(ModelError, match="build resnet20 with the options that these weights"):
+        load_weights(ours, theirs.state_dict())
 
 
-@pytest.mark.parametrize("protocol", [2, 4])
-@pytest.mark.parametrize("writer", ["torch", "pickle"])
-def test_a_pickle_that_wants_to_run_code_is_refused(
-    writer: str, protocol: int, tmp_path: Path
+def foreign(state: State) -> State:
+    """The same tensors in the same order under names that nobody knows."""
+    layers = {name.rpartition(".")[0]: None for name in state}
+    new = {layer: f"net.part{i}" for i, layer in enumerate(layers)}
+    return {f"{new[n.rpartition('.')[0]]}.{n.rpartition('.')[2]}": t for n, t in state.items()}
+
+
+@pytest.mark.parametrize("kind", ["dict", "file.pth", "model_best.pth.tar"])
+def test_unknown_names_are_matched_by_order_and_the_report_says_so(
+    kind: str, source: State, tmp_path: Path
 ) -> None:
-    path, mark = tmp_path / "weights.pth", tmp_path / "mark"
-    held = {"conv1.weight": Intruder(mark)}
-    if writer == "torch":
-        torch.save(held, path, pickle_protocol=protocol)
-    else:
-        path.write_bytes(pickle.dumps(held, protocol))
-    # PyTorch's reader of plain tensors knows protocol 2; of another it can tell only that it is one
-    said = r"wants to run code \((io\.)?open\)" if protocol == 2 else "holds more than tensors"
-    with pytest.raises(ModelError, match=rf"weights\.pth .*{said}") as caught:
-        load_weights(small(2), path)
-    assert "\n" not in str(caught.value)
-    assert not mark.exists()
+    state, ours = foreign(source), small(2)
+    torch.save({"epoch": 3, "net": state}, tmp_path / kind)
+    report = load_weights(ours, state if kind == "dict" else tmp_path / kind)
+    assert same(ours, small(1))
+    assert report.naming == "order"
+    assert "by order and shape, since nobody knows its names: check the pairs" in str(report)
+    rows = [row.split() for row in report.table().splitlines()]
+    assert rows[0] == ["stem.conv.weight", "net.part0.weight", "16×3×3×3"]
+    assert [here for here, _, *_ in rows] == list(ours.state_dict())
+    assert [there for _, there, *_ in rows] == list(state)
 
 
-def test_a_whole_pickled_network_is_refused(tmp_path: Path) -> None:
-    torch.save(small(1), tmp_path / "net.pt")
-    with pytest.raises(ModelError, match=r"wants to run code \(convatlas\.nets\.resnet\.ResNet\)"):
-        load_weights(small(2), tmp_path / "net.pt")
+def test_a_few_names_that_happen_to_be_known_do_not_hinder(source: State) -> None:
+    new, ours = dict(zip(source, foreign(source), strict=True)), small(2)
+    state = {n if n.startswith("fc.") else new[n]: t for n, t in source.items()}
+    assert load_weights(ours, state).naming == "order"
+    assert same(ours, small(1))
 
 
-@pytest.mark.parametrize("name", ["a.safetensors", "a.pth", "a.pt"])
-@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", "half"])
-def test_a_damaged_file_is_named(
-    name: str, content: bytes | str, tmp_path: Path, source: State
-) -> None:
-    path = tmp_path / name
-    if content == "half":
-        save = safetensors.torch.save_file if path.suffix == ".safetensors" else torch.save
-        save(source, path)
-        content = path.read_bytes()[: path.stat().st_size // 2]
-    assert isinstance(content, bytes)
-    path.write_bytes(content)
-    with pytest.raises(ModelError, match=rf"{name} is damaged, or holds more than tensors"):
-        load_weights(small(2), path)
+def test_old_files_under_unknown_names_lack_counters(source: State) -> None:
+    old = {n: t for n, t in foreign(source).items() if not n.endswith("num_batches_tracked")}
+    ours = small(2)
+    report = load_weights(ours, old)
+    assert report.naming == "order"
+    assert report.kept == tuple(n for n in ours.state_dict() if n.endswith("tracked"))
+    assert len(report.pairs) == len(old)
 
 
-def test_a_file_that_is_not_there_or_of_another_kind(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="resnet50-v1 is no file"):
-        load_weights(small(2), tmp_path / "resnet50-v1")
-    (tmp_path / "weights.h5").touch()
-    with pytest.raises(ModelError, match=r"neither \.safetensors nor \.pth"):
-        load_weights(small(2), tmp_path / "weights.h5")
+def test_a_safetensors_file_has_no_order(source: State, tmp_path: Path) -> None:
+    safetensors.torch.save_file(foreign(source), tmp_path / "a.safetensors")
+    with pytest.raises(ModelError, match=r"a\.safetensors has names of its own .*keeps no order"):
+        load_weights(small(2), tmp_path / "a.safetensors")
+
+
+def test_what_is_left_over_by_order_is_named(source: State) -> None:
+    ours = small(2)
+    with pytest.raises(ModelError, match=r"left over are extra \(3×5\) in the source;"):
+        load_weights(ours, {**foreign(source), "extra": torch.zeros(3, 5)})
+    assert same(ours, small(2))

@@ -30,6 +30,7 @@ COMMANDS = {
     "shard": "tar shards of a data set, to stream from",
     "evaluate": "how good a trained network is",
     "predict": "what a trained network says of pictures",
+    "export-state": "a trained network's weights, for torchvision's or timm's constructor",
     "env": "versions, processor, threads and devices, for a bug report",
 }
 
@@ -94,6 +95,7 @@ def run(argv: list[str]) -> int:
 
 def load(name: str) -> Callable[..., int | None]:
     """The function of a command, which may return an exit code."""
+    name = name.replace("-", "_")
     found: Callable[..., int | None] = getattr(
         importlib.import_module(f"convatlas.cli.{name}"), name
     )

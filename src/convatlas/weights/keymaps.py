@@ -1,4 +1,4 @@
-"""What torchvision and timm call the tensors of the atlas's networks.
+"""What torchvision, timm and akamaster call the tensors of the atlas's networks.
 
 A key map is computed from the network itself and goes both ways: rule tables rename where both
 sides have names, and where torchvision numbers the layers of a sequence, so do we.
@@ -20,7 +20,9 @@ from convatlas.nets.googlenet import GoogLeNet
 from convatlas.nets.resnet import ResNet
 from convatlas.nets.vgg import VGG
 
-Naming = Literal["atlas", "torchvision", "timm"]
+#: The last is that of the residual networks for CIFAR in akamaster/pytorch_resnet_cifar10, which
+#: took it from kuangliu/pytorch-cifar.
+Naming = Literal["atlas", "torchvision", "timm", "akamaster"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,13 @@ RESNET: Rules = (
     (r"\.shortcut\.conv\.", ".downsample.0."),
     (r"\.shortcut\.norm\.", ".downsample.1."),
     (r"^head\.", ""),
+)
+#: The same but for the shortcut (option B's; option A has no weights) and the dense layer.
+AKAMASTER: Rules = (
+    (r"\.shortcut\.conv\.", ".shortcut.0."),
+    (r"\.shortcut\.norm\.", ".shortcut.1."),
+    (r"^head\.fc\.", "linear."),
+    *RESNET,
 )
 GOOGLENET: Rules = (
     (r"^stem\.conv2\.", "conv3."),
@@ -68,7 +77,7 @@ def keymap(net: nn.Module, naming: Naming) -> dict[str, Place]:
 
     Raises:
         ConfigError: no such naming.
-        ModelError: a family that torchvision or timm does not have.
+        ModelError: a family that the library does not have.
     """
     if naming not in get_args(Naming):
         raise ConfigError(f"naming is {naming!r}, but it must be {', '.join(get_args(Naming))}")
@@ -76,6 +85,8 @@ def keymap(net: nn.Module, naming: Naming) -> dict[str, Place]:
     match naming, net:
         case "atlas", _:
             names = {name: name for name in shapes}
+        case "akamaster", ResNet():
+            names = {name: _rename(name, AKAMASTER) for name in shapes}
         case _, ResNet():
             names = {name: _rename(name, RESNET) for name in shapes}
         case "torchvision", GoogLeNet():
