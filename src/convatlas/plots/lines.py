@@ -18,6 +18,8 @@ def line_chart(
     *,
     across: str = "x",
     up: str = "",
+    spread: Mapping[str, NDArray[np.floating]] | None = None,
+    logarithmic: bool = False,
 ) -> None:
     """Draw up to four lines, told apart by colour and by dashes.
 
@@ -25,6 +27,8 @@ def line_chart(
         target: the PNG file, open or by its path.
         named: the line's points, x and y ``(n,)`` each, by its name.
         across, up: what the two axes measure.
+        spread: of each line ``(n,)``, say standard deviations: a band so far to both sides of it.
+        logarithmic: whether the horizontal axis is, with a mark at each point.
     """
     from matplotlib.figure import Figure
 
@@ -33,6 +37,13 @@ def line_chart(
     styles = zip((BLUE, ORANGE, GREEN, RED), ("-", "--", "-.", ":"), strict=True)
     for (name, (x, y)), (colour, dashes) in zip(named.items(), styles, strict=False):
         axes.plot(x, y, dashes, color=colour, label=name)
+        if spread is not None:
+            around = spread[name]
+            axes.fill_between(x, y - around, y + around, color=colour, alpha=0.2, linewidth=0)
+        if logarithmic:
+            axes.set_xscale("log")
+            axes.set_xticks(x, [f"{value:g}" for value in x])
+            axes.minorticks_off()
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.grid(alpha=0.3)
