@@ -42,8 +42,7 @@ def test_a_logarithm_is_straight_over_a_logarithmic_axis() -> None:
         png = BytesIO()
         plots.line_chart(png, {"log": (x, np.log(x))}, logarithmic=logarithmic)
         straight.append(abs(np.corrcoef(where(png, BLUE).T)[0, 1]))
-    assert straight[1] > straight[0]
-    assert straight[1] > 0.95  # the legend has a short line, too
+    assert straight[1] > straight[0] + 0.1  # not 1, since the legend has a short line, too
 
 
 def test_bars_are_as_high_as_their_numbers() -> None:
