@@ -101,20 +101,24 @@ def load_weights(net: nn.Module, source: str | Path | Mapping[str, Tensor]) -> R
         path = Path(source).expanduser()
         tensors, in_order = read(path), path.is_file() and path.suffix != ".safetensors"
 
-    naming, places = _recognise(net, tensors)
+    naming, places = recognise(net, tensors)
     known = sum(place.name in tensors for place in places.values())
     if 2 * known >= len(places):
         return _by_name(net, said, tensors, naming, places)
     try:
         return _by_order(net, said, tensors, in_order)
-    except ModelError:
-        if not known:
-            raise
-    return _by_name(net, said, tensors, naming, places)  # which says what is missing
+    except ModelError as reason:
+        if known:  # then what is missing says more
+            return _by_name(net, said, tensors, naming, places)
+        raise ModelError(wording.strange(net, said, str(reason), tensors)) from None
 
 
-def _recognise(net: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[Naming, dict[str, Place]]:
-    """The naming under which the most tensors of the network are in the source."""
+def recognise(net: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[Naming, dict[str, Place]]:
+    """Whose names the source has, and where each tensor of ``net`` stands among them.
+
+    It is the naming under which the most tensors are found, with or without the prefix that all
+    names of the source share; where none is known, the atlas's.
+    """
     wrapper = _wrapper(tensors)
     found: list[tuple[Naming, dict[str, Place]]] = []
     for naming in get_args(Naming):
@@ -168,15 +172,9 @@ def _by_order(net: nn.Module, said: str, tensors: Mapping[str, Tensor], in_order
         {name: tuple(tensor.shape) for name, tensor in state.items()}
         for state in (net.state_dict(), tensors)
     )
-    try:
-        if not in_order:
-            raise ModelError("a .safetensors file keeps no order: give a .pth file")
-        pairs = loose.match(own, theirs)
-    except ModelError as reason:
-        raise ModelError(
-            f"{said} has names of its own ({wording.listed(tensors)}), and by order and shape it "
-            f"is not {wording.who(net)}: {reason}; {wording.advice(net, tensors)}"
-        ) from None
+    if not in_order:
+        raise ModelError("a .safetensors file keeps no order: give a .pth file")
+    pairs = loose.match(own, theirs)
     kept = tuple(name for name in own if name not in pairs)
     return Report(said, "order", _copy(net, tensors, pairs), (), kept)
 

@@ -38,7 +38,7 @@ def advice(net: nn.Module, tensors: Mapping[str, Tensor]) -> str:
     if max(own, share) < _ALIKE:
         return "no network of the catalogue has such shapes"
     if own >= share:
-        return f"the rest fits {who(net)}, so take the file as it was published"
+        return f"the rest fits {who(net)}: take the whole file, or build it as it was trained"
     if name == who(net):
         return f"build {name} with the options that these weights were trained with"
     return f"its shapes fit {name} best ({share:.0%} of the kernels): build that"
@@ -58,6 +58,14 @@ def unexpected(net: nn.Module, said: str, names: list[str], tensors: Mapping[str
     return (
         f"{said} holds tensors that {who(net)} has no place for ({listed(names)}): "
         f"{advice(net, tensors)}"
+    )
+
+
+def strange(net: nn.Module, said: str, reason: str, tensors: Mapping[str, Tensor]) -> str:
+    """No name is known, and by order and shape the source does not fit, for a ``reason``."""
+    return (
+        f"no name in {said} ({listed(tensors)}) is one of {who(net)}'s, nor does it fit by order "
+        f"and shape: {reason}; {advice(net, tensors)}"
     )
 
 
