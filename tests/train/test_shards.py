@@ -50,12 +50,6 @@ def test_shadows_follow_the_weights() -> None:
         assert (parameter == 0.5).all()
 
 
-def test_a_network_in_evaluation_mode_and_its_shadows_are_put_in_training_mode() -> None:
-    shards = Shards(lenet().eval(), 2)
-    shards.train()
-    assert all(layer.training for net in shards.nets for layer in net.modules())
-
-
 def test_each_shard_normalises_by_itself_and_the_first_is_remembered() -> None:
     net, pixels = lenet(norm="batch"), torch.randn(8, 1, 28, 28, dtype=torch.float64)
     alone = lenet(norm="batch")

@@ -16,9 +16,10 @@ Init = Literal["own", "xavier"]
 Crop = Literal["centre", "random", "resized", "ten"]
 ColourBasis = Literal["set", "image"]
 Balance = Literal["none", "weights", "sampler"]
+Strategy = Literal["auto", "scratch", "finetune", "head", "gradual"]
 
 _LEAST = {"epochs": 1, "batch_size": 1, "shift": 0, "erase": 0}
-_FINITE = ("weight_decay", "colour", "jitter", "mixup", "cutmix")
+_FINITE = ("weight_decay", "l2_sp", "colour", "jitter", "mixup", "cutmix")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,16 @@ class Config:
 
     Attributes:
         recipe: the name of the recipe that made it, for the record.
+        strategy: what trains. ``"scratch"`` and ``"finetune"`` everything, with the learning rates
+            of new and of pretrained weights; ``"head"`` the last layer alone; ``"gradual"`` the
+            last layer first and the ones below it one after the other (`strategy.Thaw`);
+            ``"auto"`` the head or all, as the size of the data set has it (`strategy.settled`).
         epochs: passes over the training pictures.
+        repeat: how often an epoch shows each picture; None for as often as gives an epoch of few
+            pictures enough steps (`strategy.settled`).
+        patience: epochs without a better validation accuracy (or as good a one at a lower loss)
+            after which training stops; the best epoch's model is the run's. None to go on to the
+            end, and keep what is there.
         batch_size: pictures a step.
         size: side in pixels of the network's input; ``"own"`` is the pictures' own, or the smallest
             one that the network takes (with ``resize``, its paper's); ``"paper"`` is the one its
@@ -45,8 +55,12 @@ class Config:
         lr: learning rate; the highest one where the schedule moves it. None for the usual one of
             `optim.settle`, which depends on optimiser and normalisation.
         momentum, nesterov: of SGD.
+        stage_decay: learning rate of each stage as a share of that of the stage above it: the
+            last layer learns at ``lr``, the one below at ``lr · stage_decay``, and so on down.
         weight_decay: per step, on matrices and kernels only (not on biases and normalisation).
         decay_everything: weight decay on every parameter, as plain loops do.
+        l2_sp: below the last layer, weights decay towards where they started, so strongly, in
+            place of ``weight_decay`` towards zero (`starting_point.StartingPoint`); 0 for none.
         schedule: ``"constant"``, or ``"one-cycle"``: up over ``warmup`` of the steps, down to zero
             over the rest, both in a straight line.
         warmup: share of the steps.
@@ -70,7 +84,10 @@ class Config:
     """
 
     recipe: str = ""
+    strategy: Strategy = "scratch"
     epochs: int = 10
+    repeat: int | None = 1
+    patience: int | None = None
     batch_size: int = 256
     size: int | Literal["own", "paper"] = "own"
     resize: int | None = None
@@ -81,8 +98,10 @@ class Config:
     lr: float | None = None
     momentum: float = 0.9
     nesterov: bool = True
+    stage_decay: float = 1.0
     weight_decay: float = 5e-4
     decay_everything: bool = False
+    l2_sp: float = 0.0
     schedule: Schedule = "one-cycle"
     warmup: float = 0.2
     label_smoothing: float = 0.0
@@ -117,8 +136,11 @@ class Config:
             self._check("size", self.size in ("own", "paper"), "pixels, 'own' or 'paper'")
         else:
             self._check("size", self.size >= 1, "at least 1 pixel")
-        self._check("shards", self.shards is None or self.shards >= 1, "at least 1")
+        for name in ("shards", "repeat", "patience"):
+            value = getattr(self, name)
+            self._check(name, value is None or value >= 1, "at least 1")
         self._check("lr", self.lr is None or 0 < self.lr < math.inf, "above 0 and finite")
+        self._check("stage_decay", 0 < self.stage_decay <= 1, "above 0, and 1 at most")
         self._check("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
         self._check("resize", self.resize is None or self.resize >= 1, "at least 1 pixel")
         self._check("random_erase", 0 <= self.random_erase <= 1, "from 0 to 1")
@@ -130,6 +152,7 @@ class Config:
         self._check("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1")
         self._check("seed", 0 <= self.seed < 2**63, "from 0 to 2⁶³ − 1")
         for name, choices in (
+            ("strategy", Strategy),
             ("optimizer", Optimizer),
             ("schedule", Schedule),
             ("precision", Precision),

@@ -19,6 +19,7 @@ from convatlas.data.balance import imbalance
 from convatlas.train.config import Config
 from convatlas.train.engine import Engine
 from convatlas.train.loop import Tally
+from convatlas.train.strategy import described
 
 _HEADER = "epoch    loss  accuracy  {0:>4} loss  {0:>4} accuracy  images/s  waiting  seconds"
 _UNEQUAL = 10  # times as many pictures of one class as of another, from which on it is said
@@ -83,6 +84,8 @@ class Display:
                 f"  classes are unequal: {unequal}; balance=weights or balance=sampler makes "
                 "them count the same"
             )
+        if config.strategy != "scratch":
+            self.say(f"  {described(config)}")
         tried = ", ".join(f"{pair} {speed:,.0f}" for pair, speed in engine.trial.items())
         self.say(
             f"recipe {config.recipe or 'of your own'}: {config.epochs} epochs of batches of "

@@ -23,6 +23,7 @@ from convatlas.train.config import Config
 from convatlas.train.loss import logits_of, loss_of
 from convatlas.train.optim import make_optimizer
 from convatlas.train.shards import Shards, most_shards
+from convatlas.train.strategy import Thaw
 
 _SECONDS = 2.0  # what a trial may cost
 _STEPS = 3  # timed steps of a turn after a first small one
@@ -163,6 +164,7 @@ def _stepper(
     """A function that makes one training step on a batch and returns the seconds it took."""
     net = engine.place(net)
     optimizer, shards = make_optimizer(net, config), Shards(net, engine.shards)
+    Thaw(shards.nets, config, steps=1).train(step=1)  # the run's last step, when most is thawed
 
     def step(pixels: Tensor) -> float:
         started = time.perf_counter()

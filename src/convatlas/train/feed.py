@@ -41,7 +41,7 @@ class Feed:
         if isinstance(self.images, Tensor):
             self.images = self.images.to(device)
         self.labels = images.labels
-        self.repeats = _TEN if config.crop == "ten" else 1
+        self.repeats = (config.repeat or 1) * (_TEN if config.crop == "ten" else 1)
         count = self.repeats * len(images)
         # the last, smaller batch is dropped: its batch statistics are the noisiest of the epoch
         self.batch_size = min(config.batch_size, count)
@@ -90,7 +90,7 @@ class Feed:
             yield ahead.result()
 
     def _order(self) -> Tensor:
-        """The numbers of an epoch; ``i`` is crop ``i % repeats`` of picture ``i // repeats``."""
+        """The numbers of an epoch; ``i`` is sight ``i % repeats`` of picture ``i // repeats``."""
         if self.config.balance == "sampler":
             order = balanced_order(self.labels, self.order)
             return torch.cat([order * self.repeats + k for k in range(self.repeats)])
@@ -107,7 +107,7 @@ class Feed:
         else:
             pixels = self.images[chosen].to(self.device)
         if self.config.crop == "ten":
-            which = which.to(self.device)
+            which = which.to(self.device) % _TEN
             pixels = augment.one_of_ten(self.whole.fit(pixels), self.size, which)
         elif self.config.crop == "random":
             pixels = augment.crop(self.whole.fit(pixels), self.size, self.places)

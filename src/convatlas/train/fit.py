@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -13,26 +12,27 @@ from torch import nn
 from convatlas import data as sources
 from convatlas.classifier import Classifier
 from convatlas.data import Dataset, ImageSet, Preprocess
-from convatlas.errors import ConfigError, StorageError, TrainingError
-from convatlas.evaluate import evaluate, place_classes
+from convatlas.errors import ConfigError, TrainingError
+from convatlas.evaluate import place_classes
 from convatlas.nets.parts import Net, init_xavier
 from convatlas.train import record
 from convatlas.train import resume as resuming
 from convatlas.train.config import Config, change
 from convatlas.train.display import Display
 from convatlas.train.engine import Engine, choose
+from convatlas.train.features import HEAD_ENGINE, cacheable, make_loop
 from convatlas.train.folder import RunFolder
-from convatlas.train.loop import Loop
 from convatlas.train.optim import best_device, settle
+from convatlas.train.patience import best_epoch, with_validation
 from convatlas.train.randomness import seed_all
 from convatlas.train.recipes import recipe as find_recipe
 from convatlas.train.run import Run
 from convatlas.train.session import Session
-from convatlas.train.size import input_side, loaded_side, resized_side
+from convatlas.train.size import loaded_side, measured
 from convatlas.train.stopping import Stopping
+from convatlas.train.strategy import settled
 
 _LOG_EVERY = 50  # steps between the rows of metrics.jsonl inside an epoch
-_MEASURED = 400_000_000  # pixels that mean and deviation are measured on, evenly spread
 
 
 def fit(
@@ -42,6 +42,7 @@ def fit(
     recipe: str | Config = "fast",
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
+    preprocess: Preprocess | None = None,
     resume: str | Path | None = None,
     checkpoint_seconds: float = 60.0,
     quiet: bool = False,
@@ -58,6 +59,8 @@ def fit(
         recipe: the name of a recipe, or settings of your own.
         out: the run folder; by default a new one under ``runs``.
         data_dir: where to look for the data first.
+        preprocess: what pretrained weights expect of a picture; by default it is measured on the
+            training pictures.
         resume: the folder of a run to go on with, in place of ``out``; network, data and settings
             are those that it was begun with.
         checkpoint_seconds: between two checkpoints inside an epoch, or more where writing them
@@ -79,17 +82,17 @@ def fit(
         raise ConfigError(f"a resumed run goes on in its own folder, {resume}: leave out {out}")
     recorded = None if resume is None else resuming.read(Path(resume))
     config = find_recipe(recipe) if isinstance(recipe, str) else recipe
-    config = settle(net, change(config, **changes))
+    config = change(config, **changes)
     if isinstance(data, str):
         wanted = loaded_side(config, net.input_size if isinstance(net, Net) else None)
+        wanted = preprocess.resize if preprocess else wanted
         where = None if data_dir is None else Path(data_dir)
         full_size = config.crop == "resized"
         data = sources.load(data, data_dir=where, side=wanted, full_size=full_size)
-    channels, height, width = data.train.shape
-    side = input_side(net, channels, min(height, width), config)
-    measured, _ = data.train.sample(max(_MEASURED // (channels * height * width), 1))
-    resize = resized_side(side, min(height, width), config)
-    preprocess = Preprocess.measure(measured, side, resize)
+    if config.patience is not None:
+        data = with_validation(data, config.seed)
+    config = settle(net, settled(net, config, data.train))
+    preprocess = preprocess or measured(net, data, config)
     device = best_device()
     classifier = Classifier(net.to(device), preprocess, data.train.classes)
     # what does not fit is refused here, and not after an epoch
@@ -105,11 +108,13 @@ def fit(
     seed_all(config.seed)
     if config.init == "xavier":
         net.apply(init_xavier)
-    if recorded is None:
-        engine = choose(net, preprocess(pixels.to(device)), labels.to(device), config)
-    else:
+    if recorded is not None:
         engine = Engine(**recorded["engine"])
-    loop = Loop(engine.place(net), data.train, preprocess, config, engine)
+    elif cacheable(net, data.train, config):
+        engine = HEAD_ENGINE
+    else:
+        engine = choose(net, preprocess(pixels.to(device)), labels.to(device), config)
+    loop = make_loop(engine.place(net), data.train, preprocess, config, engine)
     description = record.describe(name, net, data, preprocess, config, engine)
     if recorded is not None:
         resuming.check(folder.path, recorded, description)
@@ -138,7 +143,7 @@ def fit(
         finally:
             if run.history:
                 folder.draw_curves(run.history, _held_out(data)[0], f"{name} on {data.name}")
-    _store(folder, classifier)
+    folder.rescue(classifier)
     folder.describe(description | {"result": run.result()})
     return run
 
@@ -182,6 +187,8 @@ def _learn(session: Session, data: Dataset, stopping: Stopping) -> None:
     if run.history:
         _credit(run, held)
     for epoch in range(len(run.history) + 1, run.config.epochs + 1):
+        if session.patience.ended(run.history):
+            break
         try:
             # of an epoch that was left as its last step was made, only the evaluation is to come
             for tally in loop.epoch() if loop.number < epoch * loop.steps_per_epoch else ():
@@ -192,7 +199,7 @@ def _learn(session: Session, data: Dataset, stopping: Stopping) -> None:
                 stopping.check()
                 session.save_if_due()
             with stopping.at_once():
-                report = evaluate(run.classifier, watched)
+                report = loop.score(run.classifier, watched)
             if not math.isfinite(report.loss):
                 raise TrainingError(f"the {held} loss is {report.loss} after epoch {epoch}")
         except TrainingError as error:
@@ -206,39 +213,30 @@ def _learn(session: Session, data: Dataset, stopping: Stopping) -> None:
         run.history.append(row)
         folder.log(row)
         display.epoch(row)
+        session.patience.see(run.history, run.classifier.net)
         _credit(run, held)
         if data.val is None:
             run.report = report
             folder.keep(run.classifier)
         session.save_if_due(edge=True)
+    if session.patience.weights:
+        run.classifier.net.load_state_dict(session.patience.weights)
+        run.best_epoch = best_epoch(run.history)
+        _credit(run, held)
+        display.say(f"the model of epoch {run.best_epoch}, the best of {len(run.history)}, is kept")
     if run.report is None:  # the test pictures are looked at once, at the very end
         with stopping.at_once():
-            run.report = evaluate(run.classifier, data.test)
+            run.report = loop.score(run.classifier, data.test)
         run.classifier.card["test_accuracy"] = run.report.top1
         folder.keep(run.classifier)
 
 
 def _credit(run: Run, held: str) -> None:
-    """Say in the model's card what its last epoch came to."""
-    row = run.history[-1]
+    """Say in the model's card what its epoch came to."""
+    row = run.history[(run.best_epoch or len(run.history)) - 1]
     run.classifier.card |= {"epochs": row["epoch"], f"{held}_accuracy": row[f"{held}_accuracy"]}
 
 
 def _held_out(data: Dataset) -> tuple[str, ImageSet]:
     """What is watched while learning, and how its numbers are called."""
     return ("test", data.test) if data.val is None else ("val", data.val)
-
-
-def _store(folder: RunFolder, classifier: Classifier) -> None:
-    """See that the model is on a disk, if need be on another one.
-
-    Raises:
-        StorageError: it is not where it belongs; the message says where it is.
-    """
-    if folder.unwritten is None:
-        return
-    folder.keep(classifier)
-    if folder.unwritten is not None:
-        elsewhere = Path(tempfile.mkdtemp(prefix="convatlas-")) / "model.safetensors"
-        classifier.save(elsewhere)
-        raise StorageError(f"{folder.unwritten}. The trained model is in {elsewhere}")

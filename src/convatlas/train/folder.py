@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,20 @@ class RunFolder:
             self.unwritten = None
         except StorageError as error:
             self.unwritten = error
+
+    def rescue(self, classifier: Classifier) -> None:
+        """See that the model is on a disk, if need be on another one.
+
+        Raises:
+            StorageError: it is not where it belongs; the message says where it is.
+        """
+        if self.unwritten is None:
+            return
+        self.keep(classifier)
+        if self.unwritten is not None:
+            elsewhere = Path(tempfile.mkdtemp(prefix="convatlas-")) / "model.safetensors"
+            classifier.save(elsewhere)
+            raise StorageError(f"{self.unwritten}. The trained model is in {elsewhere}")
 
     def list_files(self, listing: Listing) -> None:
         """Write ``files.csv``: each picture file, its class and its part."""

@@ -13,8 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from convatlas.classifier import Classifier
 from convatlas.data import ImageSet, Preprocess, Stream
 from convatlas.errors import ModelError, TrainingError
+from convatlas.evaluate import Report, evaluate
 from convatlas.train.augmentation import Augmentation
 from convatlas.train.config import Config
 from convatlas.train.engine import Engine
@@ -22,6 +24,8 @@ from convatlas.train.memory import load_optimizer_state, optimizer_state
 from convatlas.train.optim import make_optimizer, make_schedule, settle
 from convatlas.train.shards import Shards
 from convatlas.train.size import early_side
+from convatlas.train.starting_point import StartingPoint
+from convatlas.train.strategy import Thaw
 from convatlas.train.streaming import feed_of
 
 
@@ -83,21 +87,25 @@ class Loop:
         self.feed = feed_of(images, config, device, preprocess)
         self.augment = Augmentation(config, images, device)
         self.steps_per_epoch = self.feed.steps
-        self.schedule = make_schedule(self.optimizer, config, config.epochs * self.steps_per_epoch)
+        steps = config.epochs * self.steps_per_epoch
+        self.schedule = make_schedule(self.optimizer, config, steps)
+        self.thaw = Thaw(self.shards.nets, config, steps)
+        self.start = StartingPoint(net, config)
         self.number, self.tally, self.stepping = 0, Tally(), False
         self.memory: Tensor | None = None  # of the network's input, the same for all steps
         small = early_side(net, preprocess.channels, preprocess.size, config)
         self.early = replace(preprocess, size=small, resize=small)
-        self.early_steps = round(config.early_share * config.epochs * self.steps_per_epoch)
+        self.early_steps = round(config.early_share * steps)
 
     def epoch(self) -> Iterator[Tally]:
         """What is left of a pass over the pictures; yields the tally so far after each step."""
-        self.shards.train()
+        self.thaw.train(self.number)
         made, batches = self.number % self.steps_per_epoch, self.feed.epoch()
         if made == 0:
             self.tally = Tally()
         for _ in range(made, self.steps_per_epoch):
             self.stepping = True
+            self.thaw.advance(self.number)
             with self.shards.sharing_cores():
                 started = time.perf_counter()
                 inputs, labels = self.inputs(*next(batches))
@@ -121,6 +129,7 @@ class Loop:
                 f"the loss is {loss} at step {self.number + 1} with learning rate "
                 f"{self.lr:.3g}: try a smaller --lr than {self.config.lr:g}"
             )
+        self.start.pull()
         self.optimizer.step()
         self.schedule.step()
 
@@ -136,6 +145,7 @@ class Loop:
             "net": self.net.state_dict(),
             "optimizer": optimizer_state(self.net, self.optimizer),
             "schedule": self.schedule.state_dict(),
+            "start": self.start.state_dict(),
             "number": self.number,
             "tally": asdict(self.tally),
             "feed": self.feed.state_dict(),
@@ -157,6 +167,7 @@ class Loop:
         self.shards.copy_buffers()
         load_optimizer_state(self.net, self.optimizer, state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
+        self.start.load_state_dict(state["start"])
         self.number, self.tally = state["number"], Tally(**state["tally"])
         self.feed.load_state_dict(state["feed"])
         self.augment.load_state_dict(state["augment"])
@@ -165,6 +176,10 @@ class Loop:
     def lr(self) -> float:
         """The learning rate of the next step."""
         return float(self.schedule.get_last_lr()[0])
+
+    def score(self, classifier: Classifier, images: ImageSet) -> Report:
+        """How good the network is by now, as `evaluate` has it."""
+        return evaluate(classifier, images)
 
     def inputs(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """What the network sees of a batch, and what its loss is made of.

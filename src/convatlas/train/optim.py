@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from convatlas.errors import ConfigError
 from convatlas.train.config import Config
+from convatlas.train.strategy import Floor, floors
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d, nn.LayerNorm)
 
@@ -21,24 +22,34 @@ _USUAL_LR = {
     ("adamw", True): 4e-3,
     ("adamw", False): 1e-3,
 }
+_PRETRAINED = 1 / 20  # of that, for weights that are good already
 
 
 def settle(net: nn.Module, config: Config) -> Config:
     """The settings with what they leave to the network decided: optimiser and learning rate.
 
     Normalisation after a layer takes the scale out of its weights, so SGD may take large steps;
-    without it they blow the activations up, and Adam finds a scale for each weight.
+    without it they blow the activations up, and Adam finds a scale for each weight. A last layer
+    by itself, on features of any scale, is such a layer without. Pretrained weights move at a
+    twentieth of what new ones do.
     """
-    normalised = any(isinstance(layer, _NORMS) for layer in net.modules())
+    alone = config.strategy == "head"
+    normalised = not alone and any(isinstance(layer, _NORMS) for layer in net.modules())
     optimizer = config.optimizer
     if optimizer == "auto":
         optimizer = "sgd" if normalised else "adamw"
-    lr = _USUAL_LR[optimizer, normalised] if config.lr is None else config.lr
+    lr = config.lr
+    if lr is None:
+        lr = _USUAL_LR[optimizer, normalised]
+        lr *= _PRETRAINED if config.strategy in ("finetune", "gradual") else 1
     return replace(config, optimizer=optimizer, lr=lr)
 
 
 def make_optimizer(net: nn.Module, config: Config) -> Optimizer:
     """The configured optimiser over the network's parameters, fused where the device has it.
+
+    The first group holds the last layer. Each floor below it (`strategy.floors`) has groups of its
+    own where it learns at its own rate, or begins at its own time.
 
     Raises:
         ConfigError: no parameter asks for a gradient.
@@ -49,12 +60,17 @@ def make_optimizer(net: nn.Module, config: Config) -> Optimizer:
             f"{type(net).__name__} has nothing to train: no parameter needs a gradient"
         )
     config = settle(net, config)
-    matrices = [p for p in trained if config.decay_everything or p.dim() > 1]
-    rest = [p for p in trained if not config.decay_everything and p.dim() <= 1]
-    groups = [
-        {"params": matrices, "lr": config.lr, "weight_decay": config.weight_decay},
-        {"params": rest, "lr": config.lr, "weight_decay": 0.0},
-    ]
+    assert config.lr is not None
+    apart = config.stage_decay < 1 or config.l2_sp or config.strategy == "gradual"
+    groups = []
+    for depth, floor in enumerate(floors(net) if apart else [Floor("", (net,))]):
+        lr = config.lr * config.stage_decay**depth
+        decay = 0.0 if config.l2_sp and depth else config.weight_decay
+        weights = [p for p in floor.parameters if p.requires_grad]
+        matrices = [p for p in weights if config.decay_everything or p.dim() > 1]
+        rest = [p for p in weights if not config.decay_everything and p.dim() <= 1]
+        groups.append({"params": matrices, "lr": lr, "weight_decay": decay})
+        groups.append({"params": rest, "lr": lr, "weight_decay": 0.0})
     groups = [group for group in groups if group["params"]]
     fused = trained[0].device.type in ("cpu", "cuda", "mps")
     if config.optimizer == "adamw":

@@ -29,7 +29,26 @@ def course() -> Config:
     )
 
 
-RECIPES: dict[str, Callable[[], Config]] = {"fast": fast, "course": course}
+def transfer() -> Config:
+    """From pretrained weights: the size of the data set decides what trains, and how long.
+
+    Batches are small, because few pictures have to make enough steps, and pretrained weights need
+    many small corrections more than a few large ones. The settings that stay open are settled in
+    `strategy.settled` and `optim.settle`. Training goes on to the end: the learning rate falls to
+    zero there, and a validation part of few pictures would pick the best epoch by chance.
+    """
+    return Config(
+        recipe="transfer",
+        strategy="auto",
+        epochs=15,
+        batch_size=32,
+        repeat=None,
+        stage_decay=0.7,
+        flip=True,
+    )
+
+
+RECIPES: dict[str, Callable[[], Config]] = {"fast": fast, "course": course, "transfer": transfer}
 
 
 def recipe(name: str) -> Config:

@@ -24,7 +24,8 @@ class Run:
             evaluations included), losses and accuracies (of the validation pictures where the
             data has such a part, else of the test pictures), images a second, share of time
             waiting.
-        report: the scores on the test pictures after the last epoch.
+        report: the scores on the test pictures at the end.
+        best_epoch: the one whose model it is, where patience chose it; else it is the last's.
         interrupted: a signal ended it early.
         signal: the signal's number.
     """
@@ -35,13 +36,15 @@ class Run:
     engine: Engine
     history: list[dict[str, Any]] = field(default_factory=list)
     report: Report | None = None
+    best_epoch: int | None = None
     interrupted: bool = False
     signal: int | None = None
 
     def result(self) -> dict[str, Any]:
         """How it ended, as ``run.json`` says it."""
         report = self.report
-        return {
+        chosen = {} if self.best_epoch is None else {"best_epoch": self.best_epoch}
+        return chosen | {
             "interrupted": self.interrupted,
             "epochs": len(self.history),
             "seconds": self.history[-1]["seconds"] if self.history else None,

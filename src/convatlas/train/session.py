@@ -11,6 +11,7 @@ from convatlas.train.checkpoint import Checkpoints
 from convatlas.train.display import Display
 from convatlas.train.folder import RunFolder
 from convatlas.train.loop import Loop
+from convatlas.train.patience import Patience
 from convatlas.train.randomness import load_random_state, random_state
 from convatlas.train.run import Run
 
@@ -40,6 +41,7 @@ class Session:
     ) -> None:
         self.run, self.loop, self.folder, self.display = run, loop, folder, display
         self.checkpoints = Checkpoints(folder.checkpoints)
+        self.patience = Patience(run.config.patience)
         self.every, self.started = every, started
         self.before = 0.0  # seconds of training in the processes before this one
         self.kept: int | None = None  # the step that the last checkpoint was written after
@@ -56,6 +58,7 @@ class Session:
             "loop": self.loop.state_dict(),
             "random": random_state(self.loop.device),
             "history": self.run.history,
+            "best": self.patience.weights,
             "seconds": self.seconds,
         }
 
@@ -67,6 +70,7 @@ class Session:
         """
         self.loop.load_state_dict(state["loop"])
         self.run.history[:] = state["history"]
+        self.patience.weights = state["best"]
         self.before, self.kept = state["seconds"], self.loop.number
         load_random_state(state["random"], self.loop.device)
 

@@ -84,11 +84,6 @@ class Shards:
             for own, other in zip(shadow.buffers(), self.nets[0].buffers(), strict=True):
                 own.copy_(other)
 
-    def train(self) -> None:
-        """Put the network and its shadows in training mode."""
-        for net in self.nets:
-            net.train()
-
     @contextmanager
     def sharing_cores(self) -> Iterator[None]:
         """Inside, every shard has its part of the cores; outside, operations have all of them."""

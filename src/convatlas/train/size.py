@@ -7,13 +7,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from convatlas.data import Dataset
+from convatlas.data import Dataset, Preprocess
 from convatlas.errors import ConfigError, ShapeError
 from convatlas.nets import sizes
 from convatlas.nets.build import build
 from convatlas.nets.catalog import find
 from convatlas.nets.parts import Net
 from convatlas.train.config import Config
+
+_MEASURED = 400_000_000  # pixels that mean and deviation are measured on, evenly spread
 
 
 def input_side(net: nn.Module, channels: int, own: int, config: Config) -> int:
@@ -55,6 +57,14 @@ def resized_side(side: int, own: int, config: Config) -> int:
             f"{'more than ' if roams else 'at least '}{side}: set resize, or a smaller size"
         )
     return resize
+
+
+def measured(net: nn.Module, data: Dataset, config: Config) -> Preprocess:
+    """The preprocessing of a network that begins anew, with the training pictures' own colours."""
+    channels, height, width = data.train.shape
+    side = input_side(net, channels, min(height, width), config)
+    pixels, _ = data.train.sample(max(_MEASURED // (channels * height * width), 1))
+    return Preprocess.measure(pixels, side, resized_side(side, min(height, width), config))
 
 
 def loaded_side(config: Config, usual: int | None) -> int | None:

@@ -29,8 +29,13 @@ class StreamFeed:
     def __init__(
         self, stream: Stream, config: Config, device: torch.device, preprocess: Preprocess
     ) -> None:
-        for name, value in (("crop", "ten"), ("balance", "sampler")):
-            if getattr(config, name) == value:
+        repeat = config.repeat or 1
+        for name, value, numbered in (
+            ("crop", config.crop, config.crop == "ten"),
+            ("balance", config.balance, config.balance == "sampler"),
+            ("repeat", repeat, repeat > 1),
+        ):
+            if numbered:
                 raise ConfigError(
                     f"{name} is {value!r}, which needs pictures by number, but shards are read "
                     "from front to back: choose another, or train on the files themselves"
