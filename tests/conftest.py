@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import ModuleType
 
@@ -90,6 +91,12 @@ class Host:
         cut: paths whose answer promises everything and stops half-way.
         moved: paths that redirect to others.
         silent: paths that are never answered.
+        stuck: paths whose answer falls silent half-way, until `go_on` is set.
+        etags: versions of files; of those with one, parts are sent to whoever asks for a range.
+        deaf: paths whose answers pass over If-Range.
+        unsized: paths whose answers do not say how long they are.
+        asked: the paths that were asked for, in order.
+        ranges: the range that was asked for each time, or None.
     """
 
     def __init__(self) -> None:
@@ -97,8 +104,13 @@ class Host:
         self.cut: set[str] = set()
         self.moved: dict[str, str] = {}
         self.silent: set[str] = set()
+        self.stuck: set[str] = set()
+        self.etags: dict[str, str] = {}
+        self.deaf: set[str] = set()
+        self.unsized: set[str] = set()
         self.asked: list[str] = []
-        self.closing = threading.Event()
+        self.ranges: list[str | None] = []
+        self.closing, self.go_on = threading.Event(), threading.Event()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
@@ -106,6 +118,7 @@ class Host:
 
     def close(self) -> None:
         self.closing.set()
+        self.go_on.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
@@ -114,6 +127,7 @@ class Host:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 host.asked.append(self.path)
+                host.ranges.append(self.headers["Range"])
                 if self.path in host.silent:
                     host.closing.wait()
                 elif self.path in host.moved:
@@ -121,14 +135,36 @@ class Host:
                     self.send_header("Location", host.moved[self.path])
                     self.end_headers()
                 elif self.path in host.files:
-                    content = host.files[self.path]
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(content)))
-                    self.end_headers()
-                    whole = self.path not in host.cut
-                    self.wfile.write(content if whole else content[: len(content) // 2])
+                    self.send(host.files[self.path], host.etags.get(self.path))
                 else:
                     self.send_error(404)
+
+            def send(self, content: bytes, etag: str | None) -> None:
+                first, length = self.first(etag), len(content)
+                if first and first >= length:
+                    self.send_error(416)
+                    return
+                self.send_response(206 if first else 200)
+                if first:
+                    self.send_header("Content-Range", f"bytes {first}-{length - 1}/{length}")
+                if etag:
+                    self.send_header("ETag", etag)
+                if self.path not in host.unsized:
+                    self.send_header("Content-Length", str(length - first))
+                self.end_headers()
+                half = (first + length) // 2
+                self.wfile.write(content[first:half])
+                if self.path in host.stuck:
+                    host.go_on.wait()
+                if self.path not in host.cut:
+                    with suppress(OSError):  # whoever asked has gone
+                        self.wfile.write(content[half:])
+
+            def first(self, etag: str | None) -> int:
+                """The byte that an answer begins with."""
+                asked, version = self.headers["Range"], self.headers["If-Range"]
+                current = version in (None, etag) or self.path in host.deaf
+                return int(asked[len("bytes=") : -1]) if asked and etag and current else 0
 
             def log_message(self, *args: object) -> None:
                 pass

@@ -1,0 +1,15 @@
+"""Files that are whole or absent: atomic writes, the user's cache and verified downloads."""
+
+from convatlas.files.cache import cache_dir
+from convatlas.files.downloading import download, sha256_of
+from convatlas.files.writing import replacing, storing, write_bytes, write_text
+
+__all__ = [
+    "cache_dir",
+    "download",
+    "replacing",
+    "sha256_of",
+    "storing",
+    "write_bytes",
+    "write_text",
+]
