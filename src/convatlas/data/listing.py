@@ -71,3 +71,14 @@ class Listing:
             labels=self.labels[indices],
             parts=self.parts[indices],
         )
+
+    def watching(self, held: Tensor) -> Listing:
+        """The same files, where those at ``held`` (int64) are the ones to watch.
+
+        ``held`` counts through those that were to learn from, and then those that were watched.
+        """
+        numbers = torch.cat([self.part("train"), self.part("val")])
+        parts = self.parts.clone()
+        parts[numbers] = PARTS.index("train")
+        parts[numbers[held]] = PARTS.index("val")
+        return replace(self, parts=parts)

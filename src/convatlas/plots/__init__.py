@@ -12,6 +12,7 @@ from convatlas.plots.confusion import confusion_matrix
 from convatlas.plots.contact_sheet import contact_sheet
 from convatlas.plots.curves import training_curves
 from convatlas.plots.functions import function_and_derivative
+from convatlas.plots.learning_rates import learning_rates
 from convatlas.plots.lines import line_chart
 from convatlas.plots.matrix import matrices
 from convatlas.plots.normalisations import normalisation_axes
@@ -23,6 +24,7 @@ __all__ = [
     "contact_sheet",
     "feeding_cells",
     "function_and_derivative",
+    "learning_rates",
     "line_chart",
     "matrices",
     "normalisation_axes",

@@ -10,27 +10,23 @@ from typing import Any
 from torch import nn
 
 from convatlas import data as sources
-from convatlas.classifier import Classifier
 from convatlas.data import Dataset, ImageSet, Preprocess
 from convatlas.errors import ConfigError, TrainingError
-from convatlas.evaluate import place_classes
 from convatlas.nets.parts import Net, init_xavier
 from convatlas.train import record
 from convatlas.train import resume as resuming
 from convatlas.train.config import Config, change
 from convatlas.train.display import Display
-from convatlas.train.engine import Engine, choose
-from convatlas.train.features import HEAD_ENGINE, cacheable, make_loop
+from convatlas.train.engine import Engine
 from convatlas.train.folder import RunFolder
-from convatlas.train.optim import best_device, settle
-from convatlas.train.patience import best_epoch, with_validation
+from convatlas.train.patience import best_epoch
+from convatlas.train.prepare import prepare
 from convatlas.train.randomness import seed_all
 from convatlas.train.recipes import recipe as find_recipe
 from convatlas.train.run import Run
 from convatlas.train.session import Session
-from convatlas.train.size import loaded_side, measured
+from convatlas.train.size import loaded_side
 from convatlas.train.stopping import Stopping
-from convatlas.train.strategy import settled
 
 _LOG_EVERY = 50  # steps between the rows of metrics.jsonl inside an epoch
 
@@ -89,16 +85,8 @@ def fit(
         where = None if data_dir is None else Path(data_dir)
         full_size = config.crop == "resized"
         data = sources.load(data, data_dir=where, side=wanted, full_size=full_size)
-    if config.patience is not None:
-        data = with_validation(data, config.seed)
-    config = settle(net, settled(net, config, data.train))
-    preprocess = preprocess or measured(net, data, config)
-    device = best_device()
-    classifier = Classifier(net.to(device), preprocess, data.train.classes)
-    # what does not fit is refused here, and not after an epoch
-    pixels, labels = data.train.sample(config.batch_size)
-    classifier.logits(pixels[:2])
-    place_classes(data.test.classes, data.train.classes)
+    ready = prepare(net, data, config, preprocess)
+    data, config, classifier = ready.data, ready.config, ready.classifier
     name = (net.name if isinstance(net, Net) else "") or type(net).__name__
     if resume is not None:
         folder = RunFolder(Path(resume))
@@ -108,21 +96,16 @@ def fit(
     seed_all(config.seed)
     if config.init == "xavier":
         net.apply(init_xavier)
-    if recorded is not None:
-        engine = Engine(**recorded["engine"])
-    elif cacheable(net, data.train, config):
-        engine = HEAD_ENGINE
-    else:
-        engine = choose(net, preprocess(pixels.to(device)), labels.to(device), config)
-    loop = make_loop(engine.place(net), data.train, preprocess, config, engine)
-    description = record.describe(name, net, data, preprocess, config, engine)
+    engine = ready.engine() if recorded is None else Engine(**recorded["engine"])
+    loop = ready.loop(engine)
+    description = record.describe(name, net, data, classifier.preprocess, config, engine)
     if recorded is not None:
         resuming.check(folder.path, recorded, description)
 
     run = Run(folder.path, classifier, config, engine)
     classifier.card = {"net": name, "data": data.name, "recipe": config.recipe}
     with Display(config.epochs, config.epochs * loop.steps_per_epoch, quiet) as display:
-        display.introduce(name, data, preprocess, config, engine)
+        display.introduce(name, data, classifier.preprocess, config, engine)
         session = Session(run, loop, folder, display, checkpoint_seconds, started)
         if recorded is None:
             _begin(session, data, description)

@@ -13,7 +13,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from convatlas.data import Dataset, ImageSet
-from convatlas.data.listing import PARTS
 from convatlas.data.split import stratified
 from convatlas.errors import ConfigError
 
@@ -70,15 +69,10 @@ def with_validation(data: Dataset, seed: int) -> Dataset:
         )
     kept, held = stratified(data.train.labels, data.train.classes, seed)
     note = f"{len(held)} of {len(data.train)} training pictures are held back to know when to stop"
-    listing = data.listing
-    if listing is not None:
-        parts = listing.parts.clone()
-        parts[listing.part("train")[held]] = PARTS.index("val")
-        listing = replace(listing, parts=parts)
     return replace(
         data,
         train=data.train.subset(kept),
         val=data.train.subset(held),
         notes=(*data.notes, note),
-        listing=listing,
+        listing=data.listing and data.listing.watching(held),
     )

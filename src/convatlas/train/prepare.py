@@ -1,0 +1,75 @@
+"""All that is decided and checked before a network's first step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from convatlas.classifier import Classifier
+from convatlas.data import Dataset, Preprocess
+from convatlas.evaluate import place_classes
+from convatlas.train.config import Config
+from convatlas.train.engine import Engine, choose
+from convatlas.train.features import HEAD_ENGINE, cacheable, make_loop
+from convatlas.train.loop import Loop
+from convatlas.train.optim import best_device, settle
+from convatlas.train.patience import with_validation
+from convatlas.train.size import measured, resized_side
+from convatlas.train.strategy import settled
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that can begin.
+
+    Attributes:
+        classifier: the network, on its device, with preprocessing and classes.
+        data: with a validation part, where the settings need one.
+        config: with everything that was open settled.
+    """
+
+    classifier: Classifier
+    data: Dataset
+    config: Config
+
+    def engine(self) -> Engine:
+        """How its numbers are to be held, by a trial where there is something to try."""
+        net, images = self.classifier.net, self.data.train
+        if cacheable(net, images, self.config):
+            return HEAD_ENGINE
+        pixels, labels = (part.to(best_device()) for part in images.sample(self.config.batch_size))
+        return choose(net, self.classifier.preprocess(pixels), labels, self.config)
+
+    def loop(self, engine: Engine) -> Loop:
+        """Its loop."""
+        net, preprocess = engine.place(self.classifier.net), self.classifier.preprocess
+        return make_loop(net, self.data.train, preprocess, self.config, engine)
+
+
+def prepare(
+    net: nn.Module, data: Dataset, config: Config, preprocess: Preprocess | None = None
+) -> Prepared:
+    """Settle what is open, and refuse here, not after an epoch, what does not fit.
+
+    Args:
+        net: what is to be trained; it moves to the best device.
+        data, config: on what, and how.
+        preprocess: of pretrained weights; measured on the training pictures where None.
+
+    Raises:
+        ConfigError, ModelError, ShapeError, DataError: as `fit` says.
+    """
+    if config.patience is not None:
+        data = with_validation(data, config.seed)
+    config = settle(net, settled(net, config, data.train))
+    if preprocess is None:
+        preprocess = measured(net, data, config)
+    elif config.resize or config.crop in ("random", "ten"):
+        resize = resized_side(preprocess.size, preprocess.resize, config)
+        preprocess = replace(preprocess, resize=resize)
+    classifier = Classifier(net.to(best_device()), preprocess, data.train.classes)
+    pixels, _ = data.train.sample(config.batch_size)
+    classifier.logits(pixels[:2])
+    place_classes(data.test.classes, data.train.classes)
+    return Prepared(classifier, data, config)
