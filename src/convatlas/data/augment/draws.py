@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -12,10 +13,42 @@ from convatlas.errors import ConfigError
 _TRIES = 10  # as torchvision's: after so many boxes that do not fit, none is drawn
 
 
+class Share(torch.Generator):
+    """The generator of one of several processes that have a batch between them.
+
+    All of them draw the same numbers, for the whole batch, and each takes those of its pictures:
+    what a picture gets does not depend on how many processes there are.
+
+    Args:
+        device: where it draws.
+        rank, world: which process this is, and of how many.
+    """
+
+    rank: int
+    world: int
+
+    def __new__(cls, device: torch.device, rank: int, world: int) -> Share:
+        """A ``torch.Generator`` takes no more than its device."""
+        share = super().__new__(cls, device)
+        share.rank, share.world = rank, world
+        return share
+
+
+def each(draw: Callable[[int], Tensor], count: int, generator: torch.Generator) -> Tensor:
+    """A row for each of ``count`` pictures: ``draw(count)``, or this process's share of more."""
+    if not isinstance(generator, Share):
+        return draw(count)
+    first = generator.rank * count
+    return draw(generator.world * count)[first : first + count]
+
+
 def integers(end: int, count: int, generator: torch.Generator, device: torch.device) -> Tensor:
     """int64 ``(count,)``, each of ``0 … end − 1`` equally likely."""
-    drawn = torch.randint(end, (count,), generator=generator, device=generator.device)
-    return drawn.to(device)
+
+    def draw(n: int) -> Tensor:
+        return torch.randint(end, (n,), generator=generator, device=generator.device)
+
+    return each(draw, count, generator).to(device)
 
 
 def uniform(
@@ -25,9 +58,13 @@ def uniform(
     generator: torch.Generator,
     device: torch.device,
 ) -> Tensor:
-    """float32 of ``shape``, evenly from ``low`` to ``high``."""
-    drawn = torch.rand(shape, generator=generator, device=generator.device).to(device)
-    return low + (high - low) * drawn
+    """float32 of ``shape``, a row for each picture, evenly from ``low`` to ``high``."""
+    count, *rest = shape
+
+    def draw(n: int) -> Tensor:
+        return torch.rand((n, *rest), generator=generator, device=generator.device)
+
+    return low + (high - low) * each(draw, count, generator).to(device)
 
 
 def chance(p: float, count: int, generator: torch.Generator, device: torch.device) -> Tensor:
@@ -38,8 +75,7 @@ def chance(p: float, count: int, generator: torch.Generator, device: torch.devic
     """
     if not 0 <= p <= 1:
         raise ConfigError(f"p is {p}, but a probability lies between 0 and 1")
-    drawn = torch.rand(count, generator=generator, device=generator.device) < p
-    return drawn.to(device)
+    return uniform(0, 1, (count,), generator, device) < p
 
 
 def boxes(

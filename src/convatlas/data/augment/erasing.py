@@ -89,10 +89,16 @@ def inside(x: Tensor, top: Tensor, left: Tensor, bottom: Tensor, right: Tensor) 
 
 
 def _noise(x: Tensor, generator: torch.Generator) -> Tensor:
-    if x.dtype != torch.uint8:
-        values = torch.randn(x.shape, generator=generator, device=generator.device)
-        return values.to(x.device, x.dtype)
-    # four bytes from each draw
-    words = torch.empty(-(-x.numel() // 4), dtype=torch.int32, device=generator.device)
-    words.random_(-(2**31), 2**31, generator=generator)
-    return words.view(torch.uint8)[: x.numel()].view(x.shape).to(x.device)
+    each, device = x.shape[1:].numel(), generator.device
+
+    def normal(n: int) -> Tensor:
+        return torch.randn(n, *x.shape[1:], generator=generator, device=device)
+
+    def even(n: int) -> Tensor:
+        words = torch.empty(-(-n * each // 4), dtype=torch.int32, device=device)
+        words.random_(-(2**31), 2**31, generator=generator)
+        # four bytes from each draw
+        return words.view(torch.uint8)[: n * each].view(n, *x.shape[1:])
+
+    draw = even if x.dtype == torch.uint8 else normal
+    return draws.each(draw, len(x), generator).to(x.device, x.dtype)

@@ -105,6 +105,7 @@ def cutmix(x: Tensor, labels: Tensor, generator: torch.Generator, alpha: float =
 
 
 def _partners(x: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Another picture for each, of those that this process has."""
     if labels.shape != (len(x),):
         raise ShapeError(
             f"labels are {tuple(labels.shape)}, but {len(x)} pictures need ({len(x)},)"
@@ -116,6 +117,10 @@ def _beta(alpha: float, x: Tensor, generator: torch.Generator) -> Tensor:
     """A draw from Beta(alpha, alpha) for each picture, float32 ``(N,)``."""
     if not 0 < alpha < math.inf:
         raise ConfigError(f"alpha is {alpha}, but it must be above 0 and finite")
-    # Beta is the Dirichlet distribution of two; torch.distributions would take no generator
-    pair = torch.full((len(x), 2), float(alpha), device=generator.device)
-    return torch._sample_dirichlet(pair, generator)[:, 0].to(x.device)
+
+    def draw(n: int) -> Tensor:
+        # Beta is the Dirichlet distribution of two; torch.distributions would take no generator
+        pair = torch.full((n, 2), float(alpha), device=generator.device)
+        return torch._sample_dirichlet(pair, generator)[:, 0]
+
+    return draws.each(draw, len(x), generator).to(x.device)

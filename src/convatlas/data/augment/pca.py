@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from convatlas.data.augment import draws
 from convatlas.data.augment.pixels import check_channels, white
 from convatlas.data.pictures import Pictures
 from convatlas.errors import ConfigError
@@ -92,7 +93,11 @@ def pca_colour(
 
 def draw_colour(count: int, generator: torch.Generator, basis: ColourBasis, sigma: float) -> Tensor:
     """The colour to add to each picture, for pixels in [0, 1]: float32 ``(count, 3)``."""
-    alpha = torch.randn(count, 3, generator=generator, device=generator.device)
+
+    def draw(n: int) -> Tensor:
+        return torch.randn(n, 3, generator=generator, device=generator.device)
+
+    alpha = draws.each(draw, count, generator)
     lengths = sigma * alpha.to(basis.values.device) * basis.values
     return (basis.vectors @ lengths[..., None]).squeeze(-1)
 
