@@ -25,6 +25,7 @@ COMMANDS = {
     "nets": "the catalogue: name, family, year, parameters, MACs, idea, deviations",
     "show": "the layers of a network, with the arithmetic of every shape",
     "layer": "one layer under the glass: sizes, cost, matrix form, numbers",
+    "weights": "pretrained weights: accuracy, licence, and having them here",
     "train": "train a network on a data set",
     "doctor": "what is wrong with a data set, and a copy without it",
     "shard": "tar shards of a data set, to stream from",

@@ -1,0 +1,1 @@
+"""Who publishes weights for the atlas's networks: a file for each, with its rows."""
