@@ -165,8 +165,8 @@ def _receive(url: str, part: _Part, timeout: float, *, length_needed: bool) -> N
                 _rest(url, part, file, here, timeout, length_needed)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:
-        if not part.kept:
+    except BaseException as error:
+        if not part.kept or isinstance(error, OSError):  # nobody looks for what fills a disk here
             part.discard()
         raise
 
