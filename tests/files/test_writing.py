@@ -129,3 +129,22 @@ def test_a_folder_that_is_a_file_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match=r"cannot write .*file/inside"):
         files.write_bytes(tmp_path / "file" / "inside", b"")
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    dies = """
+    import os, sys
+    from pathlib import Path
+    from convatlas import files
+    with files.replacing(Path(sys.argv[1])) as file:
+        os.kill(os.getpid(), 9)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(dies), tmp_path / "a.bin"], check=False)
+    (left,) = listing(tmp_path)
+    assert left.endswith(".part")
+    others = [".a.bin.part", "a.bin", "b.01234567.part"]
+    for name in others:
+        (tmp_path / name).touch()
+    files.sweep(tmp_path)
+    assert listing(tmp_path) == sorted(others)
+    files.sweep(tmp_path / "nowhere")

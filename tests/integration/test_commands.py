@@ -115,10 +115,13 @@ def test_ctrl_c_in_the_middle_keeps_a_model_that_answers(tmp_path: Path) -> None
 
 @pytest.fixture
 def small_disk(digits: Path, tmp_path: Path) -> Iterator[Path]:
-    """A disk with room for a model, and none for a second one beside it."""
+    """A disk with room for the first checkpoint and a model, and none for a second one beside it.
+
+    The checkpoint is a model and the random states, which take 32 kB.
+    """
     disk = tmp_path / "disk"
     disk.mkdir()
-    size = (digits / "model.safetensors").stat().st_size * 7 // 4
+    size = (digits / "model.safetensors").stat().st_size * 11 // 4 + 32_768
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
     try:
         mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0

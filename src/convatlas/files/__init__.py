@@ -2,7 +2,7 @@
 
 from convatlas.files.cache import cache_dir
 from convatlas.files.downloading import download, sha256_of
-from convatlas.files.writing import replacing, storing, write_bytes, write_text
+from convatlas.files.writing import replacing, storing, sweep, write_bytes, write_text
 
 __all__ = [
     "cache_dir",
@@ -10,6 +10,7 @@ __all__ = [
     "replacing",
     "sha256_of",
     "storing",
+    "sweep",
     "write_bytes",
     "write_text",
 ]

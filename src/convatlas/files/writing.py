@@ -58,6 +58,17 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
                 part.unlink()
 
 
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed left unfinished in a folder that nobody writes to now.
+
+    Raises:
+        StorageError: the disk does not let it go.
+    """
+    with storing(folder):
+        for part in folder.glob(f".*.{'[0-9a-f]' * 8}.part"):
+            part.unlink()
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """``content`` as the file ``path``, whole or not at all.
 

@@ -94,24 +94,13 @@ class Checkpoints:
         raise ModelError(f"there is no checkpoint in {self.folder}: begin another run")
 
     def clear(self) -> None:
-        """Remove all of them, and what a killed process left.
+        """Remove all of them.
 
         Raises:
             StorageError: the disk does not let them go.
         """
         with files.storing(self.folder):
             for path in self._all():
-                path.unlink()
-        self.sweep()
-
-    def sweep(self) -> None:
-        """Remove the unfinished files of a process that was killed.
-
-        Raises:
-            StorageError: the disk does not let them go.
-        """
-        with files.storing(self.folder):
-            for path in self.folder.glob(".*.safetensors.*.part"):
                 path.unlink()
 
     def _all(self) -> list[Path]:

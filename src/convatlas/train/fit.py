@@ -133,6 +133,7 @@ def fit(
 
 def _begin(session: Session, data: Dataset, description: dict[str, Any]) -> None:
     """All that is on disk before the first step; ``run.json``, which promises the rest, is last."""
+    session.folder.sweep()
     session.checkpoints.clear()
     session.folder.start_metrics()
     if data.listing is not None:
@@ -148,7 +149,7 @@ def _go_on(
     found = session.checkpoints.latest()
     session.load_state_dict(found.state)
     loop, folder, say = session.loop, session.folder, session.display.say
-    session.checkpoints.sweep()
+    folder.sweep()
     folder.cut_metrics(loop.number, len(session.run.history))
     for line in found.damaged:
         say(line)

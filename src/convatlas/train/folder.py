@@ -70,6 +70,11 @@ class RunFolder:
         """The trained classifier's file."""
         return self.path / "model.safetensors"
 
+    def sweep(self) -> None:
+        """Remove what a process that was killed left unfinished."""
+        for folder in (self.path, self.checkpoints, self.path / "plots"):
+            files.sweep(folder)
+
     def describe(self, description: dict[str, Any]) -> None:
         """Write ``run.json``: all that is known before the first step, or after the last."""
         files.write_bytes(
