@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from convatlas.errors import ConfigError, ModelError
 from convatlas.nets.build import build
 from convatlas.nets.parts import Net
+from convatlas.weights.catalog import PRETRAINED, Pretrained
 from convatlas.weights.export import export_state
 from convatlas.weights.keymaps import keymap
 from convatlas.weights.load import load_weights
@@ -182,6 +183,39 @@ def test_akamasters_checkpoints_load_as_they_are(
     assert expected.std() > 0
     assert (ours(x) - expected).abs().max() <= TOLERANCE * expected.abs().max()
     assert_exported(ours, theirs, "akamaster")
+
+
+def published_by(row: Pretrained) -> str:
+    tag = row.id.partition(".")[2]
+    if tag == "akamaster":
+        return tag
+    return "torchvision" if tag in ("tv_v1", "tv_v2") else "timm"
+
+
+#: One row of each network and publisher, for its files differ in nothing but numbers.
+PUBLISHED = {(row.net, published_by(row)): row for row in PRETRAINED.values()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "library"), PUBLISHED)
+def test_every_network_of_the_catalogue_of_weights_takes_its_publishers_tensors(
+    name: str, library: str, torchvision_models: ModuleType, timm_models: ModuleType
+) -> None:
+    """By shapes alone: those of the publisher's own network, aux heads of GoogLeNet included."""
+    row = PUBLISHED[name, library]
+    with torch.device("meta"):
+        ours = build(row.net, num_classes=row.num_classes, **row.options)
+        if library == "akamaster":
+            theirs: nn.Module = AkamasterResNet((int(name.removeprefix("resnet")) - 2) // 6)
+        elif library == "timm":
+            theirs = timm_models.create_model(name)
+        else:
+            quick = {"init_weights": False} if name.startswith(("vgg", "goog")) else {}
+            theirs = getattr(torchvision_models, TORCHVISION.get(name, name))(**quick)
+    report = load_weights(ours, theirs.state_dict())
+    assert len(report.pairs) == len(ours.state_dict())
+    assert report.kept == ()
+    assert all(tensor.startswith("aux") for tensor in report.ignored)
 
 
 def test_auxiliary_outputs_are_torchvisions_by_name(torchvision_models: ModuleType) -> None:

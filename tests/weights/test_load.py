@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,10 @@ from torch import Tensor, nn
 
 from convatlas.classifier import Classifier
 from convatlas.data import Preprocess
-from convatlas.errors import ModelError
+from convatlas.errors import ConfigError, ModelError, UnknownNameError
 from convatlas.nets.build import build
 from convatlas.nets.parts import Net
+from convatlas.weights.catalog import PRETRAINED
 from convatlas.weights.export import export_state
 from convatlas.weights.load import load_weights
 
@@ -231,3 +235,53 @@ def test_what_is_left_over_by_order_is_named(source: State) -> None:
     with pytest.raises(ModelError, match=r"left over are extra \(3×5\) in the source;"):
         load_weights(ours, {**foreign(source), "extra": torch.zeros(3, 5)})
     assert same(ours, small(2))
+
+
+@pytest.fixture
+def published(host: Any, source: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of weights that a web server has, under a licence that forbids commercial use."""
+    buffer = io.BytesIO()
+    torch.save({"state_dict": source}, buffer)
+    row = replace(
+        PRETRAINED["resnet20.akamaster"],
+        id="resnet20.test",
+        url=f"{host.url}/small.th",
+        sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
+        size=None,
+        non_commercial=True,
+    )
+    host.files["/small.th"] = buffer.getvalue()
+    monkeypatch.setitem(PRETRAINED, row.id, row)
+    monkeypatch.setenv("CONVATLAS_CACHE", str(tmp_path))
+    return row.id
+
+
+def test_an_id_means_its_file_which_is_fetched(published: str) -> None:
+    ours = small(2)
+    with pytest.raises(ConfigError, match=r"resnet20\.test is under .*--accept-licence"):
+        load_weights(ours, published)
+    report = load_weights(ours, published, accept_licence=True)
+    assert (report.source, report.naming) == (published, "torchvision")
+    assert same(ours, small(1))
+
+
+def test_a_file_goes_before_an_id_of_the_same_name(
+    published: str, host: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Classifier(small(3), Preprocess(32, 32, 3, (0.5,) * 3, (0.25,) * 3), tuple("abcdefghij")).save(
+        Path(published) / "model.safetensors"
+    )
+    ours = small(2)
+    load_weights(ours, published)
+    assert same(ours, small(3))
+    assert host.asked == []
+
+
+def test_neither_a_file_nor_an_id() -> None:
+    with pytest.raises(
+        UnknownNameError, match=r"unknown file or pretrained weights 'resnet20\.aka"
+    ):
+        load_weights(small(2), "resnet20.akamasters")
+    with pytest.raises(ModelError, match=r"akamaster\.pth is no file"):
+        load_weights(small(2), "resnet20.akamaster.pth")

@@ -15,11 +15,13 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from convatlas.errors import ModelError
+from convatlas.errors import ModelError, UnknownNameError
 from convatlas.nets.googlenet import GoogLeNet
 from convatlas.weights import loose, wording
+from convatlas.weights.catalog import PRETRAINED
+from convatlas.weights.fetch import fetch
 from convatlas.weights.keymaps import Naming, Place, keymap
-from convatlas.weights.reading import read, state_dict
+from convatlas.weights.reading import SUFFIXES, read, state_dict
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Report:
     """What `load_weights` did.
 
     Attributes:
-        source: the file, or "the state dict".
+        source: the id of pretrained weights, the file, or "the state dict".
         naming: whose names the source has; ``"order"`` where they are unknown, and tensors were
             matched by order and shape: a person should read the `table` then.
         pairs: every tensor that was copied.
@@ -75,7 +77,12 @@ class Report:
         )
 
 
-def load_weights(net: nn.Module, source: str | Path | Mapping[str, Tensor]) -> Report:
+def load_weights(
+    net: nn.Module,
+    source: str | Path | Mapping[str, Tensor],
+    *,
+    accept_licence: bool = False,
+) -> Report:
     """Copy weights into ``net``, under the atlas's names, torchvision's, timm's or akamaster's.
 
     A prefix that all names share is taken off (DataParallel's ``module.``, torch.compile's
@@ -87,10 +94,14 @@ def load_weights(net: nn.Module, source: str | Path | Mapping[str, Tensor]) -> R
         net: a network of the atlas; any other module takes a source with its own names, or one in
             its own order.
         source: a file (``.safetensors``, ``.pth``, ``.pt``, ``.th``, ``.bin``, ``.pth.tar``), a
-            run folder, or a state dict. One that is nested in a checkpoint is found; averaged
-            weights (EMA) go before the others.
+            run folder, the id of pretrained weights as ``convatlas weights`` lists them (a file
+            of that name goes first), or a state dict. One that is nested in a checkpoint is found;
+            averaged weights (EMA) go before the others.
+        accept_licence: needed to download what may not be used commercially.
 
     Raises:
+        UnknownNameError: neither a file nor the id of pretrained weights.
+        ConfigError, DownloadError, StorageError: as `convatlas.weights.fetch.fetch`.
         ModelError: no such file, a damaged one or one that would run code; or a tensor that is
             missing, unexpected or of another shape. The network is then as it was.
     """
@@ -98,7 +109,7 @@ def load_weights(net: nn.Module, source: str | Path | Mapping[str, Tensor]) -> R
     if isinstance(source, Mapping):
         tensors, in_order = state_dict(source, said), True
     else:
-        path = Path(source).expanduser()
+        path = _file(source, accept_licence)
         tensors, in_order = read(path), path.is_file() and path.suffix != ".safetensors"
 
     naming, places = recognise(net, tensors)
@@ -111,6 +122,16 @@ def load_weights(net: nn.Module, source: str | Path | Mapping[str, Tensor]) -> R
         if known:  # then what is missing says more
             return _by_name(net, said, tensors, naming, places)
         raise ModelError(wording.strange(net, said, str(reason), tensors)) from None
+
+
+def _file(source: str | Path, accept_licence: bool) -> Path:
+    path = Path(source).expanduser()
+    if isinstance(source, str) and not path.exists():
+        if source in PRETRAINED:
+            return fetch(source, accept_licence=accept_licence)
+        if path.suffix not in SUFFIXES:
+            raise UnknownNameError("file or pretrained weights", source, PRETRAINED)
+    return path
 
 
 def recognise(net: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[Naming, dict[str, Place]]:
