@@ -105,3 +105,16 @@ def test_an_engine_adds_up_its_shards_whatever_their_size() -> None:
     for parameter, gradient in zip(net.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-5, atol=1e-8)
     assert sum(part.right for part in parts) == (net(pixels).argmax(1) == labels).sum()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_learned_in_parts_the_gradients_are_the_same(count: int) -> None:
+    net, pixels = lenet(), torch.randn(10, 1, 28, 28, dtype=torch.float64)
+    labels = torch.arange(10)
+    Shards(net, 1).learn(pixels, labels, learn)
+    expected = [parameter.grad for parameter in net.parameters()]
+    losses = Shards(net, count).learn(pixels, labels, learn, parts=3)
+    assert len(losses) == 3 * count
+    for parameter, gradient in zip(net.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-10, atol=1e-14)
+    assert len(Shards(net, 1).learn(pixels[:2], labels[:2], learn, parts=3)) == 2

@@ -113,5 +113,11 @@ def _fail(line: str, code: int, error: BaseException) -> int:
     """Say what went wrong in one line, and where if that was asked for."""
     if os.environ.get("CONVATLAS_TRACEBACK"):
         traceback.print_exception(error)
-    print(f"convatlas: {line}", file=sys.stderr)
+    line = f"convatlas: {line}"
+    if "TORCHELASTIC_ERROR_FILE" in os.environ:
+        from convatlas.train.launch import report
+
+        report(line)
+    else:
+        print(line, file=sys.stderr)
     return code

@@ -13,6 +13,7 @@ from convatlas.data import ImageSet, Stream, augment
 from convatlas.data.augment import ColourBasis
 from convatlas.data.balance import class_weights
 from convatlas.train.config import Config
+from convatlas.train.distributed import here
 
 _MEASURED = 20_000_000  # numbers that the colours of a training set are measured on, evenly spread
 
@@ -30,7 +31,7 @@ class Augmentation:
 
     def __init__(self, config: Config, images: ImageSet | Stream, device: torch.device) -> None:
         self.config, self.num_classes = config, len(images.classes)
-        self.noise = torch.Generator(device).manual_seed(config.seed)
+        self.noise = here().generator(device).manual_seed(config.seed)
         self.weights: Tensor | None = None
         if config.balance == "weights":
             self.weights = class_weights(images.labels, self.num_classes).to(device)

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from convatlas.errors import ConfigError, UnknownNameError
 
-Optimizer = Literal["auto", "sgd", "adamw"]
-Schedule = Literal["constant", "one-cycle"]
+Optimizer = Literal["auto", "sgd", "alexnet", "adamw", "muon"]
+Schedule = Literal["constant", "one-cycle", "cosine", "step"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Layout = Literal["auto", "contiguous", "channels-last"]
 Init = Literal["own", "xavier"]
@@ -18,8 +18,8 @@ ColourBasis = Literal["set", "image"]
 Balance = Literal["none", "weights", "sampler"]
 Strategy = Literal["auto", "scratch", "finetune", "head", "gradual"]
 
-_LEAST = {"epochs": 1, "batch_size": 1, "shift": 0, "erase": 0}
-_FINITE = ("weight_decay", "l2_sp", "colour", "jitter", "mixup", "cutmix")
+_LEAST = {"epochs": 1, "batch_size": 1, "accumulate": 1, "shift": 0, "erase": 0}
+_FINITE = ("clip", "weight_decay", "l2_sp", "colour", "jitter", "mixup", "cutmix")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +33,16 @@ class Config:
             last layer first and the ones below it one after the other (`strategy.Thaw`);
             ``"auto"`` the head or all, as the size of the data set has it (`strategy.settled`).
         epochs: passes over the training pictures.
+        steps: in place of ``epochs``: as many of those as come nearest to so many steps.
         repeat: how often an epoch shows each picture; None for as often as gives an epoch of few
             pictures enough steps (`strategy.settled`).
         patience: epochs without a better validation accuracy (or as good a one at a lower loss)
             after which training stops; the best epoch's model is the run's. None to go on to the
             end, and keep what is there.
-        batch_size: pictures a step.
+        batch_size: pictures a step, of all processes together.
+        accumulate: parts that a process learns its share of a batch in, one after the other: the
+            same step, but for batch normalisation, in less memory.
+        sync_norm: batch normalisation over the batches of all processes; GPUs only.
         size: side in pixels of the network's input; ``"own"`` is the pictures' own, or the smallest
             one that the network takes (with ``resize``, its paper's); ``"paper"`` is the one its
             paper used.
@@ -50,20 +54,29 @@ class Config:
             mirrors, which makes ten training pictures of each.
         early_share, early_scale: the first ``early_share`` of the steps sees the pictures at
             ``early_scale`` of their side, where the network takes both: it costs less.
-        optimizer: ``"sgd"`` (with ``momentum``, and Nesterov's where ``nesterov``), ``"adamw"``, or
-            ``"auto"`` for SGD where the network normalises and AdamW where it does not.
+        optimizer: ``"sgd"`` (with ``momentum``, and Nesterov's where ``nesterov``); ``"alexnet"``,
+            whose velocity has the learning rate in it (`optimizers.AlexNetSGD`); ``"adamw"``;
+            ``"muon"`` for hidden layers with AdamW for the rest (`optimizers.Muon`); or ``"auto"``
+            for SGD where the network normalises and AdamW where it does not.
         lr: learning rate; the highest one where the schedule moves it. None for the usual one of
             `optim.settle`, which depends on optimiser and normalisation.
-        momentum, nesterov: of SGD.
+        momentum, nesterov: of SGD and Muon; AlexNet's has no Nesterov.
         stage_decay: learning rate of each stage as a share of that of the stage above it: the
             last layer learns at ``lr``, the one below at ``lr · stage_decay``, and so on down.
         weight_decay: per step, on matrices and kernels only (not on biases and normalisation).
         decay_everything: weight decay on every parameter, as plain loops do.
         l2_sp: below the last layer, weights decay towards where they started, so strongly, in
             place of ``weight_decay`` towards zero (`starting_point.StartingPoint`); 0 for none.
-        schedule: ``"constant"``, or ``"one-cycle"``: up over ``warmup`` of the steps, down to zero
-            over the rest, both in a straight line.
-        warmup: share of the steps.
+        schedule: of the learning rate, after ``warmup``: ``"constant"``; ``"one-cycle"``, down to
+            zero in a straight line; ``"cosine"``, down to zero along a half wave; or ``"step"``, at
+            once at each of the ``drops``.
+        warmup: share of the steps over which the learning rate rises to ``lr`` in a straight line;
+            None for a fifth where the schedule is one-cycle, and none elsewhere.
+        drops: of the step schedule: from which share of the steps on, the learning rate is which
+            share of ``lr``.
+        clip: the norm of all gradients together is made no larger; 0 for as large as it is.
+        ema: decay of a moving average of the weights, which is what is evaluated and kept
+            (`average.average_of`); 0 for the weights themselves.
         label_smoothing: share of a label that is spread over all classes.
         flip: mirror each picture with probability one half.
         shift: move each picture by up to so many pixels each way, zeros moving in.
@@ -86,9 +99,12 @@ class Config:
     recipe: str = ""
     strategy: Strategy = "scratch"
     epochs: int = 10
+    steps: int | None = None
     repeat: int | None = 1
     patience: int | None = None
     batch_size: int = 256
+    accumulate: int = 1
+    sync_norm: bool = False
     size: int | Literal["own", "paper"] = "own"
     resize: int | None = None
     crop: Crop = "centre"
@@ -103,7 +119,10 @@ class Config:
     decay_everything: bool = False
     l2_sp: float = 0.0
     schedule: Schedule = "one-cycle"
-    warmup: float = 0.2
+    warmup: float | None = None
+    drops: tuple[tuple[float, float], ...] = ((0.5, 0.1), (0.75, 0.01))
+    clip: float = 0.0
+    ema: float = 0.0
     label_smoothing: float = 0.0
     flip: bool = False
     shift: int = 0
@@ -136,7 +155,7 @@ class Config:
             self._check("size", self.size in ("own", "paper"), "pixels, 'own' or 'paper'")
         else:
             self._check("size", self.size >= 1, "at least 1 pixel")
-        for name in ("shards", "repeat", "patience"):
+        for name in ("shards", "repeat", "patience", "steps"):
             value = getattr(self, name)
             self._check(name, value is None or value >= 1, "at least 1")
         self._check("lr", self.lr is None or 0 < self.lr < math.inf, "above 0 and finite")
@@ -148,7 +167,9 @@ class Config:
             self._check(name, 0 <= getattr(self, name) < math.inf, "at least 0 and finite")
         self._check("early_share", 0 <= self.early_share <= 1, "from 0 to 1")
         self._check("early_scale", 0 < self.early_scale <= 1, "above 0, and 1 at most")
-        self._check("warmup", 0 <= self.warmup <= 1, "from 0 to 1")
+        self._check("warmup", self.warmup is None or 0 <= self.warmup <= 1, "from 0 to 1")
+        self._check("ema", 0 <= self.ema < 1, "from 0 to below 1")
+        self._check_drops()
         self._check("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1")
         self._check("seed", 0 <= self.seed < 2**63, "from 0 to 2⁶³ − 1")
         for name, choices in (
@@ -169,6 +190,17 @@ class Config:
         if not good:
             raise ConfigError(f"{name} is {getattr(self, name)!r}, but it must be {rule}")
 
+    def _check_drops(self) -> None:
+        rule = "pairs of a share of the steps and a share of lr, the first of them growing"
+        try:
+            drops = tuple((float(start), float(share)) for start, share in self.drops)
+        except (TypeError, ValueError):
+            drops = ((math.nan, math.nan),)
+        starts = [start for start, _ in drops]
+        good = all(0 < start < 1 and 0 <= share < math.inf for start, share in drops)
+        self._check("drops", good and starts == sorted(set(starts)), rule)
+        object.__setattr__(self, "drops", drops)  # JSON and TOML have lists
+
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
         return asdict(self)
@@ -185,7 +217,7 @@ def _is_number(value: object, kinds: tuple[Any, ...]) -> bool:
 
 
 def change(config: Config, **changes: Any) -> Config:
-    """The settings with some of them replaced.
+    """The settings with some of them replaced; epochs that are asked for replace steps.
 
     Raises:
         UnknownNameError: there is no such setting.
@@ -195,4 +227,6 @@ def change(config: Config, **changes: Any) -> Config:
     for name in changes:
         if name not in known:
             raise UnknownNameError("setting", name, known)
+    if "epochs" in changes:
+        changes = {"steps": None} | changes
     return replace(config, **changes)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from convatlas.train.config import Config
 from convatlas.train.loss import logits_of, loss_of
@@ -74,14 +75,15 @@ class Engine:
         """Forward and backward of a batch's shard; its gradients add up to the whole batch's.
 
         Args:
-            net: the network, or a shadow of it.
+            net: the network, a shadow of it, or what adds its gradients over processes.
             pixels, labels: the shard, ``(n, C, H, W)`` and ``(n,)``, or ``(n, K)`` of weights.
             whole: pictures in the whole batch.
             smoothing: of the labels, as `loss_of`.
         """
         with self.autocast(pixels.device):
             outputs = net(pixels)
-        loss = loss_of(net, outputs, labels, smoothing)
+        bare = net.module if isinstance(net, DistributedDataParallel) else net
+        loss = loss_of(bare, outputs, labels, smoothing)
         (loss * (len(labels) / whole)).backward()  # type: ignore[no-untyped-call]
         true = labels.argmax(dim=1) if labels.is_floating_point() else labels
         right = (logits_of(outputs).argmax(dim=1) == true).sum()

@@ -13,6 +13,7 @@ from torch import Tensor
 from convatlas.data import ImageSet, Preprocess, augment
 from convatlas.data.balance import balanced_order
 from convatlas.train.config import Config
+from convatlas.train.distributed import here
 
 _TEN = 10
 
@@ -24,7 +25,8 @@ class Feed:
     read or decoded first is prepared by a thread of its own, a batch ahead.
 
     Its position, which is small state (`state_dict`), moves as batches are handed over,
-    whatever was prepared ahead.
+    whatever was prepared ahead. Several processes go through the same batches, and each has its
+    stretch of every one.
 
     Args:
         images: what is learned from.
@@ -44,10 +46,12 @@ class Feed:
         self.repeats = (config.repeat or 1) * (_TEN if config.crop == "ten" else 1)
         count = self.repeats * len(images)
         # the last, smaller batch is dropped: its batch statistics are the noisiest of the epoch
+        self.ranks = here()
         self.batch_size = min(config.batch_size, count)
+        self.batch_size -= self.batch_size % self.ranks.world
         self.steps = count // self.batch_size
         self.order = torch.Generator().manual_seed(config.seed)
-        self.places = torch.Generator().manual_seed(config.seed)
+        self.places = self.ranks.generator(torch.device("cpu")).manual_seed(config.seed)
         self.begun = self.order.get_state()  # as the epoch began
         self.placed = self.places.get_state()  # after the last batch that was handed over
         self.taken = 0  # batches of the epoch that were
@@ -57,7 +61,8 @@ class Feed:
         self.order.set_state(self.begun)
         self.places.set_state(self.placed)
         whole = self._order()[: self.steps * self.batch_size]
-        chosen = torch.split(whole, self.batch_size)[self.taken :]
+        mine = self.ranks.stretch(self.batch_size)
+        chosen = [batch[mine] for batch in torch.split(whole, self.batch_size)[self.taken :]]
         for pixels, labels, placed in self._prepared(iter(chosen)):
             # before it is handed over: what is saved after this step has it
             self.placed, self.taken = placed, self.taken + 1

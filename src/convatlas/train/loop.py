@@ -15,13 +15,15 @@ from torch import Tensor, nn
 
 from convatlas.classifier import Classifier
 from convatlas.data import ImageSet, Preprocess, Stream
-from convatlas.errors import ModelError, TrainingError
-from convatlas.evaluate import Report, evaluate
+from convatlas.errors import ConfigError, ModelError, TrainingError
+from convatlas.evaluate import Report, evaluate, place_classes, score
 from convatlas.train.augmentation import Augmentation
 from convatlas.train.config import Config
+from convatlas.train.distributed import here
 from convatlas.train.engine import Engine
 from convatlas.train.memory import load_optimizer_state, optimizer_state
 from convatlas.train.optim import make_optimizer, make_schedule, settle
+from convatlas.train.replica import Replica
 from convatlas.train.shards import Shards
 from convatlas.train.size import early_side
 from convatlas.train.starting_point import StartingPoint
@@ -54,7 +56,8 @@ class Loop:
     """Everything that moves while a network trains.
 
     Its state (`state_dict`) between two steps is all that the steps to come depend on, beside the
-    random states of the process.
+    random states of the process, if it is the only one. Of several (`distributed`) each makes the
+    same steps with its share of the batches, and all have the same numbers to report.
 
     Args:
         net: the network, on its device and in the engine's layout.
@@ -78,7 +81,8 @@ class Loop:
     ) -> None:
         config = settle(net, config)
         self.optimizer = make_optimizer(net, config)
-        self.shards = Shards(net, engine.shards)
+        self.ranks = here()
+        self.shards = Replica(net) if self.ranks.world > 1 else Shards(net, engine.shards)
         device = self.device = next(net.parameters()).device
         self.net, self.config, self.engine = net, config, engine
         # what the feed has cut to the network's side is not resized again
@@ -121,9 +125,14 @@ class Loop:
             TrainingError: the loss is not a number; nothing was learned from this step.
         """
         started = time.perf_counter()
+        self.ranks.seed(self.config.seed, self.number)
         learn = partial(self.engine.learn, whole=len(labels), smoothing=self.config.label_smoothing)
-        learned = self.shards.learn(pixels, labels, learn)
-        loss = sum(part.loss for part in learned) / len(labels)
+        learned = self.shards.learn(pixels, labels, learn, self.config.accumulate)
+        total, right = self.ranks.totals(
+            sum(part.loss for part in learned), sum(part.right for part in learned)
+        )
+        images = self.ranks.world * len(labels)
+        loss = total / images
         if not math.isfinite(loss):
             raise TrainingError(
                 f"the loss is {loss} at step {self.number + 1} with learning rate "
@@ -133,9 +142,9 @@ class Loop:
         self.optimizer.step()
         self.schedule.step()
 
-        tally.images += len(labels)
-        tally.loss += loss * len(labels)
-        tally.right += sum(part.right for part in learned)
+        tally.images += images
+        tally.loss += loss * images
+        tally.right += int(right)
         tally.computing += time.perf_counter() - started
         self.number += 1
 
@@ -147,6 +156,7 @@ class Loop:
             "schedule": self.schedule.state_dict(),
             "start": self.start.state_dict(),
             "number": self.number,
+            "world": self.ranks.world,
             "tally": asdict(self.tally),
             "feed": self.feed.state_dict(),
             "augment": self.augment.state_dict(),
@@ -157,8 +167,16 @@ class Loop:
 
         Raises:
             ModelError: it is of another network.
-            ConfigError: it is of other shards of data, or of another order.
+            ConfigError: it is of other shards of data, of another order, or from inside an epoch
+                that other processes share.
         """
+        inside, begun_by, now = state["number"] % self.steps_per_epoch, state["world"], self.ranks
+        if inside and begun_by != now.world:
+            raise ConfigError(
+                f"the checkpoint is {inside} steps into an epoch that {begun_by} processes share, "
+                f"and here are {now.world}: go on with {begun_by} (--procs {begun_by}) until an "
+                "epoch ends"
+            )
         try:
             self.net.load_state_dict(state["net"])
         except RuntimeError as error:
@@ -178,8 +196,17 @@ class Loop:
         return float(self.schedule.get_last_lr()[0])
 
     def score(self, classifier: Classifier, images: ImageSet) -> Report:
-        """How good the network is by now, as `evaluate` has it."""
-        return evaluate(classifier, images)
+        """How good the network is by now, as `evaluate` has it; each process looks at a part."""
+        if self.ranks.world == 1:
+            return evaluate(classifier, images)
+        self.ranks.even(classifier.net)
+        place = torch.tensor(place_classes(images.classes, classifier.classes))
+        mine, pictures = self.ranks.stretch(len(images)), images.images
+        if isinstance(pictures, Tensor):
+            part = classifier.logits(pictures[mine])
+        else:
+            part = classifier.logits(pictures.subset(torch.arange(len(images))[mine]))
+        return score(self.ranks.gathered(part), place[images.labels], classifier.classes)
 
     def inputs(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """What the network sees of a batch, and what its loss is made of.

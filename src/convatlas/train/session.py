@@ -9,6 +9,7 @@ from typing import Any
 from convatlas.errors import StorageError
 from convatlas.train.checkpoint import Checkpoints
 from convatlas.train.display import Display
+from convatlas.train.distributed import here
 from convatlas.train.folder import RunFolder
 from convatlas.train.loop import Loop
 from convatlas.train.patience import Patience
@@ -84,7 +85,12 @@ class Session:
             self.save()
 
     def save(self) -> None:
-        """Write a checkpoint; what the disk refuses is said once, and training goes on."""
+        """Write a checkpoint; what the disk refuses is said once, and training goes on.
+
+        Of several processes the first one writes: what the others draw follows from seed and step.
+        """
+        if not here().first:
+            return
         began = time.perf_counter()
         try:
             self.checkpoints.write(self.state_dict())

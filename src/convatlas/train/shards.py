@@ -56,27 +56,36 @@ class Shards:
         self.pool = ThreadPoolExecutor(count, "shard", torch.set_num_threads, (self.each,))
 
     def learn(
-        self, pixels: Tensor, labels: Tensor, work: Callable[[nn.Module, Tensor, Tensor], T]
+        self,
+        pixels: Tensor,
+        labels: Tensor,
+        work: Callable[[nn.Module, Tensor, Tensor], T],
+        parts: int = 1,
     ) -> list[T]:
-        """Call ``work`` on each shard of a batch; afterwards the network has the sum of gradients.
+        """Call ``work`` on each part of a batch; afterwards the network has the sum of gradients.
 
         Args:
             pixels, labels: the batch.
             work: runs forward and backward; the loss it derives must be a sum over pictures, or
                 a mean over the whole batch.
+            parts: that a shard is learned in, one after the other, to take less memory.
         """
+
+        def learn(net: nn.Module, pixels: Tensor, labels: Tensor) -> list[T]:
+            return [work(net, *part) for part in in_parts(pixels, labels, parts)]
+
         for net in self.nets:
             net.zero_grad()
         if len(self.nets) == 1:
-            return [work(self.nets[0], pixels, labels)]
+            return learn(self.nets[0], pixels, labels)
         count = min(len(self.nets), len(pixels))
         shards = pixels.tensor_split(count), labels.tensor_split(count)
-        done = list(self.pool.map(work, self.nets[:count], *shards))
+        done = list(self.pool.map(learn, self.nets[:count], *shards))
         for shadow in self.nets[1:count]:
             for own, other in zip(self.nets[0].parameters(), shadow.parameters(), strict=True):
                 if own.grad is not None and other.grad is not None:
                     own.grad += other.grad
-        return done
+        return [one for shard in done for one in shard]
 
     def copy_buffers(self) -> None:
         """Give the shadows what the network holds beside its weights (moving averages, say)."""
@@ -92,6 +101,12 @@ class Shards:
             yield
         finally:
             torch.set_num_threads(self.threads)
+
+
+def in_parts(pixels: Tensor, labels: Tensor, parts: int) -> list[tuple[Tensor, Tensor]]:
+    """A batch cut into so many, or into single pictures."""
+    parts = min(parts, len(pixels))
+    return list(zip(pixels.tensor_split(parts), labels.tensor_split(parts), strict=True))
 
 
 def _shadow(net: nn.Module) -> nn.Module:

@@ -12,6 +12,7 @@ from torch import Tensor
 from convatlas.data import ImageSet, Preprocess, Stream, augment
 from convatlas.errors import ConfigError
 from convatlas.train.config import Config
+from convatlas.train.distributed import here
 from convatlas.train.feed import Feed
 
 
@@ -19,7 +20,7 @@ class StreamFeed:
     """As `Feed`, from a stream: its order is of the run's seed, its position the stream's.
 
     Args:
-        stream: what is learned from, as this rank sees it.
+        stream: what is learned from; a process of several has its rank's part of it.
         config, device, preprocess: as of `Feed`.
 
     Raises:
@@ -40,12 +41,13 @@ class StreamFeed:
                     f"{name} is {value!r}, which needs pictures by number, but shards are read "
                     "from front to back: choose another, or train on the files themselves"
                 )
-        self.stream = replace(stream, seed=config.seed)
+        ranks = here()
+        self.stream = replace(stream, seed=config.seed, rank=ranks.rank, world=ranks.world)
         self.config, self.device = config, device
         self.size, self.whole = preprocess.size, replace(preprocess, size=preprocess.resize)
-        self.batch_size = min(config.batch_size, len(stream) // stream.world)
-        self.steps = stream.steps(self.batch_size)
-        self.places = torch.Generator().manual_seed(config.seed)
+        self.batch_size = min(config.batch_size, len(stream)) // ranks.world
+        self.steps = self.stream.steps(self.batch_size)
+        self.places = ranks.generator(torch.device("cpu")).manual_seed(config.seed)
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
         """What is left of an epoch: pixels ``(n, C, H, W)`` of uint8, and labels ``(n,)``."""

@@ -199,7 +199,7 @@ def test_the_fingerprint_is_of_the_content(numbered: Callable[..., Index]) -> No
 
 def test_another_order_cannot_go_on(numbered: Callable[..., Index]) -> None:
     index = numbered(30, 3)
-    state = Stream(index, world=2).state_dict()
+    state = Stream(index, world=2, taken=4).state_dict()
     Stream(index, world=2, rank=1).load_state_dict(state)
     for other in (
         Stream(index, world=3),
@@ -210,6 +210,18 @@ def test_another_order_cannot_go_on(numbered: Callable[..., Index]) -> None:
     ):
         with pytest.raises(ConfigError, match=r"the position was saved with .*, and here it is"):
             other.load_state_dict(state)
+
+
+def test_between_two_epochs_another_number_of_ranks_goes_on(
+    numbered: Callable[..., Index],
+) -> None:
+    index = numbered(30, 3)
+    stream = Stream(index, side=4, world=2)
+    for _ in stream.batches(15):
+        pass
+    one = Stream(index, side=4)
+    one.load_state_dict(stream.state_dict())
+    assert (one.epoch, one.taken) == (1, 0)
 
 
 @pytest.mark.parametrize(

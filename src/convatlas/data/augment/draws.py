@@ -29,7 +29,7 @@ class Share(torch.Generator):
 
     def __new__(cls, device: torch.device, rank: int, world: int) -> Share:
         """A ``torch.Generator`` takes no more than its device."""
-        share = super().__new__(cls, device)
+        share = super().__new__(cls, device)  # type: ignore[call-arg]
         share.rank, share.world = rank, world
         return share
 

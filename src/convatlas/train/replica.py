@@ -1,0 +1,52 @@
+"""A network that several processes have a copy of each: PyTorch's ``DistributedDataParallel``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from convatlas.train.shards import Shards, in_parts
+
+T = TypeVar("T")
+
+
+class Replica(Shards):
+    """`Shards` with one thread, whose gradients are the mean over all processes.
+
+    Gradients travel while the backward pass is still under way. The moving averages are those of
+    the first process.
+
+    Args:
+        net: this process's copy, on its device and in its memory layout.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__(net, 1)
+        self.trained = 0  # tensors that `whole` moves
+        self.whole: DistributedDataParallel | None = None
+
+    def learn(
+        self,
+        pixels: Tensor,
+        labels: Tensor,
+        work: Callable[[nn.Module, Tensor, Tensor], T],
+        parts: int = 1,
+    ) -> list[T]:
+        """As of `Shards`, of this process's share of the batch."""
+        whole = self._wrapped()
+        whole.zero_grad()
+        *first, last = in_parts(pixels, labels, parts)
+        with whole.no_sync():
+            done = [work(whole, *part) for part in first]
+        return [*done, work(whole, *last)]
+
+    def _wrapped(self) -> DistributedDataParallel:
+        """The network for what is trained by now: stages may thaw on the way."""
+        trained = sum(p.requires_grad for p in self.nets[0].parameters())
+        if self.whole is None or trained != self.trained:
+            self.whole = None  # it lets go of the weights before another one takes hold
+            self.trained, self.whole = trained, DistributedDataParallel(self.nets[0])
+        return self.whole
