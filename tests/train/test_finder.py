@@ -34,15 +34,18 @@ class Bowl(nn.Module):
     """It answers ``scale · w`` for the odds of tails, whatever it sees.
 
     Where half of the pictures are heads, the loss is lowest at w = 0, where it is log 2 and curved
-    by scale²/4: gradient descent is stable up to a rate of 8/scale² and no further.
+    by scale²/4: gradient descent is stable up to a rate of 8/scale² and no further. A small push
+    to and fro, as batches give it, keeps w from settling at 0, where nothing would be seen.
     """
 
     def __init__(self, scale: float) -> None:
         super().__init__()
         self.w, self.scale = nn.Parameter(torch.tensor([0.1 / scale])), scale
+        self.push = 0.02
 
     def forward(self, x: Tensor) -> Tensor:
-        logit = (self.scale * self.w).expand(len(x))
+        self.push = -self.push
+        logit = (self.scale * self.w + self.push).expand(len(x))
         return torch.stack([torch.zeros_like(logit), logit], dim=1)
 
 
@@ -56,17 +59,15 @@ def coin(data: Dataset) -> Dataset:
     return replace(data, train=tossed(data.train), test=tossed(data.test))
 
 
-@pytest.mark.parametrize("scale", [4.0, 40.0])
+@pytest.mark.parametrize("scale", [4.0, 10.0, 100.0])
 def test_the_edge_of_stability_is_found(scale: float, coin: Dataset) -> None:
     """Below it the loss falls to log 2, beyond it each step lands further off than the last.
 
-    By then w is some 1e-7, without noise, and it takes several steps of 18 % each until what it
-    adds to the loss is seen: within a factor of ten, so that the suggestion is below the edge.
+    A step is 18 % of the rate.
     """
     edge = 8 / scale**2
     sweep = find_rate(prepare(Bowl(scale), coin, PLAIN))
-    assert edge < sweep.lowest < sweep.rates[-1] < 20 * edge
-    assert edge / 10 < sweep.suggestion < edge
+    assert 0.85 * edge < sweep.lowest <= edge < sweep.rates[-1] < 10 * edge
     assert sweep.exploded
     assert min(sweep.losses) == pytest.approx(math.log(2), abs=2e-3)
     assert sweep.suggestion == pytest.approx(sweep.lowest / 10, rel=0.35)

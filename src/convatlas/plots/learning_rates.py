@@ -26,6 +26,7 @@ def learning_rates(
     axes.plot(rates, losses, color=BLUE)
     axes.axvline(suggestion, color=ORANGE, linestyle="--", label=f"suggested: {suggestion:g}")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda rate, _: f"{rate:g}")
     # of the explosion only the beginning: it would flatten all that is to be seen
     axes.set_ylim(top=min(max(losses), 2 * max(losses[0], min(losses))))
     axes.set_xlabel("learning rate")

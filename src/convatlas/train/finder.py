@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from statistics import pstdev
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
@@ -22,6 +23,7 @@ from convatlas.train.prepare import Prepared
 
 LOW, HIGH, STEPS = 1e-6, 10.0, 100
 _SMOOTH = 0.8  # share of the mean so far in the smoothed loss
+_STILL = 20  # steps before the rate, below 3e-5, does anything
 _EXPLODED = 4  # times the lowest loss
 _BELOW = 10  # the suggestion is so many times smaller than the rate of the lowest loss
 
@@ -42,8 +44,14 @@ class Sweep:
 
     @property
     def lowest(self) -> float:
-        """The rate at which the loss was lowest: any larger one makes it worse."""
-        return self.rates[self.losses.index(min(self.losses))]
+        """The largest rate at which the loss was as low as it gets: any larger one makes it worse.
+
+        As low is what lies within two standard deviations of the first losses, before the rate
+        does anything: of weights that are good already, the lowest loss of all is a lucky batch's.
+        """
+        noise = pstdev(self.losses[:_STILL])
+        low = min(self.losses) + 2 * noise
+        return max(r for r, loss in zip(self.rates, self.losses, strict=True) if loss <= low)
 
     @property
     def suggestion(self) -> float:
@@ -54,6 +62,12 @@ class Sweep:
         batches.
         """
         return float(f"{self.lowest / _BELOW:.0e}")
+
+    def __str__(self) -> str:
+        return (
+            f"learning rate {self.suggestion:g}: a tenth of {self.lowest:.2g}, beyond which the "
+            f"loss {'explodes' if self.exploded else 'falls no further'}"
+        )
 
     def draw(self, target: Path) -> Path:
         """Draw the loss over the rate.
