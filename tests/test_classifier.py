@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from convatlas.classifier import Classifier
+from convatlas.classifier import Classifier, holds_classifier
 from convatlas.data import Preprocess
 from convatlas.errors import DataError, ModelError, ShapeError
 from convatlas.nets.build import build
@@ -54,6 +54,17 @@ class Own(nn.Module):
 
 
 # ---------------------------------------------------------------------------------- the file
+
+
+def test_a_file_of_ours_is_told_from_others_by_its_header(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    ours, plain, text = (tmp_path / name for name in ("a.safetensors", "b.safetensors", "c.txt"))
+    classifier.save(ours)
+    safetensors.torch.save_file(classifier.net.state_dict(), plain)
+    text.write_text("no tensors")
+    found = [holds_classifier(path) for path in (ours, plain, text, tmp_path / "none")]
+    assert found == [True, False, False, False]
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,15 @@ class Classifier:
         )
 
 
+def holds_classifier(path: Path) -> bool:
+    """Whether a file is one that `Classifier.save` wrote, by its header alone."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as opened:
+            return _HEADER in (opened.metadata() or {})
+    except (safetensors.SafetensorError, OSError):  # a file of another kind, or none
+        return False
+
+
 def _class_name(net: nn.Module) -> str:
     return f"{type(net).__module__}.{type(net).__qualname__}"
 
