@@ -175,6 +175,36 @@ def test_a_loss_that_is_no_number_teaches_nothing(small: Make, data: Dataset) ->
     assert loop.number == 1
 
 
+def test_gradients_are_clipped_together(small: Make, data: Dataset) -> None:
+    """Plain SGD at rate 1 moves by the gradient itself, whose norm over all weights is cut."""
+    norms = {}
+    for clip in (0.0, 0.01):
+        net, before = small(), nn.utils.parameters_to_vector(small().parameters())
+        config = Config(batch_size=96, lr=1.0, momentum=0.0, weight_decay=0.0, clip=clip)
+        list(loop_of(net, data, replace(config, schedule="constant")).epoch())
+        moved = nn.utils.parameters_to_vector(net.parameters()) - before
+        norms[clip] = moved.norm().item()
+    assert norms[0.0] > 0.1
+    assert norms[0.01] == pytest.approx(0.01, rel=1e-3)
+
+
+def test_an_average_follows_the_network(small: Make, data: Dataset) -> None:
+    """Of three steps: w₁, then d = 1/10 of it, then d = 2/11 of that."""
+    net = small()
+    loop = loop_of(net, data, Config(batch_size=32, lr=0.05, ema=0.9))
+    assert loop.average is not None
+    seen = []
+    for _ in loop.epoch():
+        seen.append({name: value.double() for name, value in net.state_dict().items()})
+    first, second, third = seen
+    for name, value in loop.average.module.state_dict().items():
+        if value.is_floating_point():
+            mean = first[name] / 10 + second[name] * 9 / 10
+            mean = mean * 2 / 11 + third[name] * 9 / 11
+            torch.testing.assert_close(value.double(), mean, rtol=1e-5, atol=1e-7)
+    assert not torch.equal(loop.average.module[5].weight, net[5].weight)
+
+
 def test_channels_last_is_the_same_training(small: Make, data: Dataset) -> None:
     """Sums in another order, nothing else."""
     nets = []

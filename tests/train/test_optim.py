@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
 from torch.optim import SGD, AdamW
 
 from convatlas.errors import ConfigError
+from convatlas.nets.build import build
 from convatlas.nets.lenet import LeNet
 from convatlas.nets.parts import Norm
 from convatlas.train import Config
-from convatlas.train.config import Optimizer
+from convatlas.train.config import Optimizer, Schedule
 from convatlas.train.optim import best_device, make_optimizer, make_schedule, settle
+from convatlas.train.optimizers import AlexNetSGD, Muon
 
 
 def net() -> nn.Sequential:
@@ -27,7 +31,7 @@ def decay_of(net: nn.Module, config: Config) -> dict[str, float]:
     return dict(found)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "alexnet", "adamw", "muon"])
 def test_matrices_and_kernels_decay_and_nothing_else(optimizer: str) -> None:
     made = net()
     decayed = decay_of(made, Config(optimizer=optimizer, weight_decay=0.01))
@@ -76,7 +80,8 @@ def rates(config: Config, steps: int) -> list[float]:
         assert {group["lr"] for group in optimizer.param_groups} == {found[-1]}
         optimizer.step()
         schedule.step()
-    assert optimizer.param_groups[0]["lr"] == (config.lr if config.schedule == "constant" else 0)
+    if config.schedule in ("one-cycle", "cosine"):
+        assert optimizer.param_groups[0]["lr"] == 0
     return found
 
 
@@ -103,6 +108,64 @@ def test_a_run_of_one_step_learns() -> None:
     assert rates(Config(lr=1.0), 1) == [1.0]
 
 
+def test_cosine_is_half_a_wave_down_to_zero() -> None:
+    """Loshchilov and Hutter 2017, equation 5, without restarts: ε (1 + cos π t / T) / 2."""
+    found = rates(Config(schedule="cosine", lr=0.5), 8)
+    wave = [0.25 * (1 + math.cos(math.pi * step / 8)) for step in range(8)]
+    assert found == pytest.approx(wave, rel=1e-12)
+
+
+def test_steps_down() -> None:
+    drops = ((0.5, 0.1), (0.75, 0.01))
+    found = rates(Config(schedule="step", lr=0.2, drops=drops), 8)
+    assert found == pytest.approx([0.2] * 4 + [0.02] * 2 + [0.002] * 2, rel=1e-12)
+    assert rates(Config(schedule="step", lr=0.2, drops=()), 3) == [0.2] * 3
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rest"),
+    [
+        ("constant", [1.0] * 4),
+        ("cosine", [(1 + math.cos(math.pi * step / 4)) / 2 for step in range(4)]),
+        ("step", [1.0, 1.0, 0.1, 0.1]),
+    ],
+)
+def test_a_straight_rise_goes_before_any(schedule: Schedule, rest: list[float]) -> None:
+    config = Config(schedule=schedule, lr=1.0, warmup=0.5, drops=((0.75, 0.1),))
+    assert rates(config, 8) == pytest.approx([1 / 4, 2 / 4, 3 / 4, 1, *rest], rel=1e-12)
+
+
+def test_alexnets_rate_drops_inside_its_velocity() -> None:
+    made = make_optimizer(net(), Config(optimizer="alexnet", lr=0.3, momentum=0.8))
+    assert isinstance(made, AlexNetSGD)
+    assert {(group["lr"], group["momentum"]) for group in made.param_groups} == {(0.3, 0.8)}
+
+
+def hidden_of(net: nn.Module) -> set[str]:
+    names = {p: name for name, p in net.named_parameters()}
+    made = make_optimizer(net, Config(optimizer="muon", stage_decay=0.5))
+    assert {p for group in made.param_groups for p in group["params"]} == names.keys()
+    return {names[p] for group in made.param_groups if group["hidden"] for p in group["params"]}
+
+
+def test_muon_has_kernels_and_hidden_dense_layers() -> None:
+    """All but the last layer; GoogLeNet's auxiliary heads end in one each, and train with it."""
+    assert hidden_of(LeNet()) == {
+        name for name, p in LeNet().named_parameters() if p.dim() > 1 and "output" not in name
+    }
+    googlenet = build("googlenet", num_classes=3)
+    names = dict(googlenet.named_parameters())
+    assert hidden_of(googlenet) == {
+        name for name, p in names.items() if p.dim() > 1 and name.startswith(("stem", "stages"))
+    }
+
+
+def test_muon_spares_the_last_matrix_of_any_module() -> None:
+    made = make_optimizer(net(), Config(optimizer="muon"))
+    (hidden,) = [group for group in made.param_groups if group["hidden"]]
+    assert [tuple(p.shape) for p in hidden["params"]] == [(2, 1, 3, 3)]
+
+
 def test_the_best_device_computes() -> None:
     assert torch.ones(2, device=best_device()).sum().item() == 2
 
@@ -114,6 +177,8 @@ def test_the_best_device_computes() -> None:
         ("none", "auto", ("adamw", 1e-3)),
         ("none", "sgd", ("sgd", 0.02)),
         ("group", "adamw", ("adamw", 4e-3)),
+        ("batch", "muon", ("muon", 4e-3)),
+        ("none", "alexnet", ("alexnet", 0.01)),
     ],
 )
 def test_what_is_left_to_the_network_depends_on_its_normalisation(
@@ -124,5 +189,6 @@ def test_what_is_left_to_the_network_depends_on_its_normalisation(
     assert (settled.optimizer, settled.lr) == expected
     assert settle(net, Config(optimizer=optimizer, lr=0.3)).lr == 0.3
     made = make_optimizer(net, Config(optimizer=optimizer))
-    assert isinstance(made, SGD if expected[0] == "sgd" else AdamW)
+    kinds = {"sgd": SGD, "adamw": AdamW, "muon": Muon, "alexnet": AlexNetSGD}
+    assert type(made) is kinds[expected[0]]
     assert {group["lr"] for group in made.param_groups} == {expected[1]}

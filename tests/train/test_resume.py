@@ -110,7 +110,11 @@ def runs(small: Make, data: Dataset, tmp_path: Path) -> Runs:
 VARIANTS: dict[str, dict[str, Any]] = {
     "momentum": {},
     "adamw": {"optimizer": "adamw", "lr": 0.003},
+    "alexnet": {"optimizer": "alexnet", "schedule": "step", "drops": ((0.4, 0.2), (0.7, 0.1))},
+    "muon": {"optimizer": "muon", "lr": 0.003},
     "one-cycle": {"schedule": "one-cycle", "warmup": 0.3},
+    "cosine, clipped": {"schedule": "cosine", "warmup": 0.2, "clip": 0.5},
+    "averaged": {"ema": 0.9},
     "augmented": {"flip": True, "shift": 1, "erase": 2, "random_erase": 0.3},
     "tones": {"jitter": 0.2, "trivial": True},
     "mixed": {"mixup": 0.4, "cutmix": 1.0, "label_smoothing": 0.1},

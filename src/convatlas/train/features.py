@@ -43,7 +43,8 @@ def cacheable(net: nn.Module, images: ImageSet | Stream, config: Config) -> bool
     """Whether all that the last layer would ever see fits in memory: one view a picture, or two.
 
     With an augmentation beyond mirroring, each epoch shows the body something new, and it has to
-    run again; so it has for a stream of shards, which need not fit.
+    run again; so it has for a stream of shards, which need not fit. An average is of whole
+    networks.
     """
     drawn = config.crop != "centre" or any(getattr(config, name) for name in _DRAWN)
     return (
@@ -51,6 +52,7 @@ def cacheable(net: nn.Module, images: ImageSet | Stream, config: Config) -> bool
         and isinstance(net, Net)
         and isinstance(images, ImageSet)
         and not drawn
+        and not config.ema
     )
 
 

@@ -98,6 +98,8 @@ def fit(
         net.apply(init_xavier)
     engine = ready.engine() if recorded is None else Engine(**recorded["engine"])
     loop = ready.loop(engine)
+    if loop.average is not None:
+        classifier.net = loop.average.module
     description = record.describe(name, net, data, classifier.preprocess, config, engine)
     if recorded is not None:
         resuming.check(folder.path, recorded, description)

@@ -18,6 +18,7 @@ from convatlas.data import ImageSet, Preprocess, Stream
 from convatlas.errors import ConfigError, ModelError, TrainingError
 from convatlas.evaluate import Report, evaluate, place_classes, score
 from convatlas.train.augmentation import Augmentation
+from convatlas.train.average import average_of
 from convatlas.train.config import Config
 from convatlas.train.distributed import here
 from convatlas.train.engine import Engine
@@ -66,6 +67,8 @@ class Loop:
         config, engine: settings, and how the numbers are held.
 
     Attributes:
+        average: of the network over its last steps, where the settings want one: its ``module``
+            is what is to be evaluated and kept.
         number: of steps made.
         tally: of the steps of the last epoch that was begun.
         stepping: whether a step is under way, and the state none to keep.
@@ -95,6 +98,7 @@ class Loop:
         self.schedule = make_schedule(self.optimizer, config, steps)
         self.thaw = Thaw(self.shards.nets, config, steps)
         self.start = StartingPoint(net, config)
+        self.average = average_of(net, config.ema) if config.ema else None
         self.number, self.tally, self.stepping = 0, Tally(), False
         self.memory: Tensor | None = None  # of the network's input, the same for all steps
         small = early_side(net, preprocess.channels, preprocess.size, config)
@@ -139,8 +143,12 @@ class Loop:
                 f"{self.lr:.3g}: try a smaller --lr than {self.config.lr:g}"
             )
         self.start.pull()
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
         self.optimizer.step()
         self.schedule.step()
+        if self.average is not None:
+            self.average.update_parameters(self.net)
 
         tally.images += images
         tally.loss += loss * images
@@ -155,6 +163,7 @@ class Loop:
             "optimizer": optimizer_state(self.net, self.optimizer),
             "schedule": self.schedule.state_dict(),
             "start": self.start.state_dict(),
+            "average": self.average.state_dict() if self.average else {},
             "number": self.number,
             "world": self.ranks.world,
             "tally": asdict(self.tally),
@@ -186,6 +195,8 @@ class Loop:
         load_optimizer_state(self.net, self.optimizer, state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.start.load_state_dict(state["start"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.number, self.tally = state["number"], Tally(**state["tally"])
         self.feed.load_state_dict(state["feed"])
         self.augment.load_state_dict(state["augment"])

@@ -1,7 +1,8 @@
-"""The optimiser and the course of its learning rate, both PyTorch's own."""
+"""The optimiser and the course of its learning rate."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -10,7 +11,9 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from convatlas.errors import ConfigError
+from convatlas.nets.parts import Net
 from convatlas.train.config import Config
+from convatlas.train.optimizers import AlexNetSGD, Muon
 from convatlas.train.strategy import Floor, floors
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d, nn.LayerNorm)
@@ -19,9 +22,14 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d, nn.La
 _USUAL_LR = {
     ("sgd", True): 0.4,
     ("sgd", False): 0.02,
+    ("alexnet", True): 0.1,
+    ("alexnet", False): 0.01,
     ("adamw", True): 4e-3,
     ("adamw", False): 1e-3,
+    ("muon", True): 4e-3,
+    ("muon", False): 1e-3,
 }
+_RISING = 0.2  # share of a cycle
 _PRETRAINED = 1 / 20  # of that, for weights that are good already
 
 
@@ -62,33 +70,59 @@ def make_optimizer(net: nn.Module, config: Config) -> Optimizer:
     config = settle(net, config)
     assert config.lr is not None
     apart = config.stage_decay < 1 or config.l2_sp or config.strategy == "gradual"
+    last = set(_last_layer(net)) if config.optimizer == "muon" else set()
     groups = []
     for depth, floor in enumerate(floors(net) if apart else [Floor("", (net,))]):
         lr = config.lr * config.stage_decay**depth
         decay = 0.0 if config.l2_sp and depth else config.weight_decay
         weights = [p for p in floor.parameters if p.requires_grad]
-        matrices = [p for p in weights if config.decay_everything or p.dim() > 1]
-        rest = [p for p in weights if not config.decay_everything and p.dim() <= 1]
-        groups.append({"params": matrices, "lr": lr, "weight_decay": decay})
-        groups.append({"params": rest, "lr": lr, "weight_decay": 0.0})
+        vectors = [p for p in weights if p.dim() <= 1]
+        small = decay if config.decay_everything else 0.0
+        matrices = [p for p in weights if p.dim() > 1]
+        hidden, others = ([p for p in matrices if (p in last) is out] for out in (False, True))
+        groups.append({"params": hidden, "lr": lr, "weight_decay": decay, "hidden": True})
+        groups.append({"params": others, "lr": lr, "weight_decay": decay, "hidden": False})
+        groups.append({"params": vectors, "lr": lr, "weight_decay": small, "hidden": False})
     groups = [group for group in groups if group["params"]]
     fused = trained[0].device.type in ("cpu", "cuda", "mps")
-    if config.optimizer == "adamw":
-        return AdamW(groups, fused=fused)
     nesterov = config.nesterov and config.momentum > 0
+    match config.optimizer:
+        case "adamw":
+            return AdamW(groups, fused=fused)
+        case "muon":
+            return Muon(groups, momentum=config.momentum, nesterov=nesterov, fused=fused)
+        case "alexnet":
+            return AlexNetSGD(groups, lr=config.lr, momentum=config.momentum)
     return SGD(groups, momentum=config.momentum, nesterov=nesterov, fused=fused)
+
+
+def _last_layer(net: nn.Module) -> list[nn.Parameter]:
+    """What makes logits of features: it has no hidden units on its far side."""
+    if isinstance(net, Net):
+        return floors(net)[0].parameters
+    return [p for p in net.parameters() if p.dim() > 1][-1:]
 
 
 def make_schedule(optimizer: Optimizer, config: Config, steps: int) -> LambdaLR:
     """The learning rate of each of ``steps`` steps, as a share of the highest."""
-    rising = round(config.warmup * steps)
+    warmup = config.warmup
+    if warmup is None:
+        warmup = _RISING if config.schedule == "one-cycle" else 0.0
+    rising = round(warmup * steps)
+    drops = [(round(start * steps), share) for start, share in config.drops]
 
     def share(step: int) -> float:
-        if config.schedule == "constant":
-            return 1.0
         if step < rising:
             return (step + 1) / rising
-        return (steps - step) / (steps - rising) if step < steps else 0.0
+        left = (steps - step) / (steps - rising) if step < steps else 0.0
+        match config.schedule:
+            case "one-cycle":
+                return left
+            case "cosine":
+                return (1 - math.cos(math.pi * left)) / 2
+            case "step":
+                return next((share for start, share in reversed(drops) if step >= start), 1.0)
+        return 1.0
 
     return LambdaLR(optimizer, share)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
 from torch import nn
 
 from convatlas.classifier import Classifier
@@ -17,6 +18,7 @@ from convatlas.train.optim import best_device, settle
 from convatlas.train.patience import with_validation
 from convatlas.train.size import measured, resized_side
 from convatlas.train.strategy import settled
+from convatlas.train.streaming import feed_of
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ def prepare(
     elif config.resize or config.crop in ("random", "ten"):
         resize = resized_side(preprocess.size, preprocess.resize, config)
         preprocess = replace(preprocess, resize=resize)
+    if config.steps is not None:
+        feed = feed_of(data.train, config, torch.device("cpu"), preprocess)
+        config = replace(config, epochs=max(1, round(config.steps / feed.steps)))
     classifier = Classifier(net.to(best_device()), preprocess, data.train.classes)
     pixels, _ = data.train.sample(config.batch_size)
     classifier.logits(pixels[:2])
