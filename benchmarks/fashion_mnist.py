@@ -25,7 +25,7 @@ from convatlas.data import ImageSet, Preprocess, Stream
 from convatlas.nets.build import build
 from convatlas.train.engine import choose
 from convatlas.train.loop import Loop
-from convatlas.train.recipes import course
+from convatlas.train.recipes.course import course
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 
 import pytest
 
-from convatlas.errors import ConfigError, UnknownNameError
-from convatlas.train import RECIPES, Config, recipe
+from convatlas.errors import ConfigError
+from convatlas.train.config import Config, change
 
 
 @pytest.mark.parametrize(
@@ -38,9 +37,10 @@ from convatlas.train import RECIPES, Config, recipe
         ("seed", -1, "from 0"),
         ("seed", 2**63, "2⁶³"),
         ("optimizer", "adam", "auto, sgd, alexnet, adamw, muon"),
-        ("schedule", "poly", "constant, one-cycle, cosine, step"),
+        ("schedule", "poly", "constant, one-cycle, cosine, exponential, step"),
         ("steps", 0, "at least 1"),
         ("clip", -1.0, "at least 0"),
+        ("final", 0.0, "above 0"),
         ("ema", 1.0, "from 0 to below 1"),
         ("drops", ((0.5, 0.1), (0.5, 0.01)), "growing"),
         ("drops", ((0.0, 0.1),), "share of the steps"),
@@ -67,22 +67,12 @@ def test_the_limits_themselves_are_allowed() -> None:
     Config(warmup=1, seed=2**63 - 1)
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_says_its_own_name_and_is_plain_json(name: str) -> None:
-    made = recipe(name)
-    assert made.recipe == name
-    assert Config(**json.loads(json.dumps(made.to_dict()))) == made
+def test_epochs_that_are_asked_for_replace_steps() -> None:
+    config = Config(steps=1000)
+    assert change(config, lr=0.1).steps == 1000
+    assert (change(config, epochs=3).steps, change(config, epochs=3).epochs) == (None, 3)
+    assert change(config, epochs=3, steps=7).steps == 7
 
 
-def test_course_is_the_courses_plain_loop() -> None:
-    """d2l, chapter on VGG: SGD at .05 without momentum or decay, batches of 128, Xavier."""
-    course = recipe("course")
-    assert (course.epochs, course.batch_size, course.lr) == (5, 128, 0.05)
-    assert (course.optimizer, course.momentum, course.weight_decay) == ("sgd", 0.0, 0.0)
-    assert (course.schedule, course.init, course.size) == ("constant", "xavier", "paper")
-    assert (course.flip, course.shift, course.erase, course.label_smoothing) == (False, 0, 0, 0)
-
-
-def test_an_unknown_recipe_gets_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="unknown recipe 'fats': did you mean fast"):
-        recipe("fats")
+def test_drops_are_the_same_in_json() -> None:
+    assert Config(drops=[[0.5, 0.1]]) == Config(drops=((0.5, 0.1),))

@@ -115,6 +115,11 @@ def test_cosine_is_half_a_wave_down_to_zero() -> None:
     assert found == pytest.approx(wave, rel=1e-12)
 
 
+def test_exponential_falls_by_the_same_factor_each_step() -> None:
+    found = rates(Config(schedule="exponential", lr=0.5, final=0.01), 4)
+    assert found == pytest.approx([0.5 * 0.01 ** (step / 4) for step in range(4)], rel=1e-12)
+
+
 def test_steps_down() -> None:
     drops = ((0.5, 0.1), (0.75, 0.01))
     found = rates(Config(schedule="step", lr=0.2, drops=drops), 8)

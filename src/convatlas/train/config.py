@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_type_hints
 from convatlas.errors import ConfigError, UnknownNameError
 
 Optimizer = Literal["auto", "sgd", "alexnet", "adamw", "muon"]
-Schedule = Literal["constant", "one-cycle", "cosine", "step"]
+Schedule = Literal["constant", "one-cycle", "cosine", "exponential", "step"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Layout = Literal["auto", "contiguous", "channels-last"]
 Init = Literal["own", "xavier"]
@@ -68,12 +68,14 @@ class Config:
         l2_sp: below the last layer, weights decay towards where they started, so strongly, in
             place of ``weight_decay`` towards zero (`starting_point.StartingPoint`); 0 for none.
         schedule: of the learning rate, after ``warmup``: ``"constant"``; ``"one-cycle"``, down to
-            zero in a straight line; ``"cosine"``, down to zero along a half wave; or ``"step"``, at
-            once at each of the ``drops``.
+            zero in a straight line; ``"cosine"``, down to zero along a half wave;
+            ``"exponential"``, by the same factor each step; or ``"step"``, at once at each of the
+            ``drops``.
         warmup: share of the steps over which the learning rate rises to ``lr`` in a straight line;
             None for a fifth where the schedule is one-cycle, and none elsewhere.
         drops: of the step schedule: from which share of the steps on, the learning rate is which
             share of ``lr``.
+        final: share of ``lr`` that the exponential schedule ends at.
         clip: the norm of all gradients together is made no larger; 0 for as large as it is.
         ema: decay of a moving average of the weights, which is what is evaluated and kept
             (`average.average_of`); 0 for the weights themselves.
@@ -121,6 +123,7 @@ class Config:
     schedule: Schedule = "one-cycle"
     warmup: float | None = None
     drops: tuple[tuple[float, float], ...] = ((0.5, 0.1), (0.75, 0.01))
+    final: float = 0.01
     clip: float = 0.0
     ema: float = 0.0
     label_smoothing: float = 0.0
@@ -168,6 +171,7 @@ class Config:
         self._check("early_share", 0 <= self.early_share <= 1, "from 0 to 1")
         self._check("early_scale", 0 < self.early_scale <= 1, "above 0, and 1 at most")
         self._check("warmup", self.warmup is None or 0 <= self.warmup <= 1, "from 0 to 1")
+        self._check("final", 0 < self.final <= 1, "above 0, and 1 at most")
         self._check("ema", 0 <= self.ema < 1, "from 0 to below 1")
         self._check_drops()
         self._check("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1")

@@ -120,6 +120,8 @@ def make_schedule(optimizer: Optimizer, config: Config, steps: int) -> LambdaLR:
                 return left
             case "cosine":
                 return (1 - math.cos(math.pi * left)) / 2
+            case "exponential":
+                return math.exp(math.log(config.final) * (1 - left))
             case "step":
                 return next((share for start, share in reversed(drops) if step >= start), 1.0)
         return 1.0
