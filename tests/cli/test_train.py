@@ -122,6 +122,43 @@ def test_pictures_that_cannot_be_read_are_left_out_or_stop_it(
     assert "1 of 31 pictures cannot be read" in said
 
 
+@pytest.mark.slow
+def test_a_run_goes_on_only_as_it_was_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its command may be said again, in whole or in part; a word that differs is named."""
+    monkeypatch.chdir(tmp_path)
+    argv = ["lenet_bn", "digits", *QUICK, "--lr", "0.1", "--seed", "2", "--set", "norm=group"]
+    assert main(["train", *argv, "--out", "run"]) == 0
+    description = json.loads(Path("run/run.json").read_text())
+    model = Path("run/model.safetensors").read_bytes()
+
+    def cut_short() -> None:
+        rest = {name: value for name, value in description.items() if name != "result"}
+        Path("run/run.json").write_text(json.dumps(rest))
+
+    said = refused(capsys, *argv, "--out", "run")
+    assert "run already holds a run: go on with it (--resume run), or choose another" in said
+    for words in ([], argv, ["lenet_bn", "digits", "--seed", "2"]):
+        cut_short()
+        assert main(["train", *words, "--resume", "run"]) == 0
+        assert "resumed after step " in capsys.readouterr().out
+        assert Path("run/model.safetensors").read_bytes() == model
+    cut_short()
+    for words, difference in (
+        (["--epochs", "3"], "was begun with epochs=1, and this is epochs=3"),
+        (["--seed", "0"], "was begun with seed=2, and this is seed=0"),
+        (["--recipe", "course"], "was begun with epochs=1, batch_size=1000, size=own, "),
+        (["--set", "norm=none"], "was begun with network option norm=group, and this is norm=none"),
+        (["resnet20"], "trains lenet_bn, and this is resnet20"),
+        (["lenet_bn", "shapes"], "learns 10 classes (0, 1, 2, …), and here are 5"),
+        (["--out", "other"], "goes on in its own folder, run: leave out other"),
+    ):
+        assert difference in refused(capsys, *words, "--resume", "run")
+    assert "there is no run to resume in nowhere" in refused(capsys, "--resume", "nowhere")
+    assert "train needs NET and DATA" in refused(capsys)
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [

@@ -77,8 +77,7 @@ def fit(
     if resume is not None and out is not None:
         raise ConfigError(f"a resumed run goes on in its own folder, {resume}: leave out {out}")
     recorded = None if resume is None else resuming.read(Path(resume))
-    name = (net.name if isinstance(net, Net) else "") or type(net).__name__
-    config = find_recipe(recipe, name) if isinstance(recipe, str) else recipe
+    config = find_recipe(recipe) if isinstance(recipe, str) else recipe
     config = change(config, **changes)
     if isinstance(data, str):
         wanted = loaded_side(config, net.input_size if isinstance(net, Net) else None)
@@ -86,8 +85,11 @@ def fit(
         where = None if data_dir is None else Path(data_dir)
         full_size = config.crop == "resized"
         data = sources.load(data, data_dir=where, side=wanted, full_size=full_size)
+    if recorded is not None and resume is not None:
+        resuming.check_classes(Path(resume), recorded, data.train.classes)
     ready = prepare(net, data, config, preprocess)
     data, config, classifier = ready.data, ready.config, ready.classifier
+    name = (net.name if isinstance(net, Net) else "") or type(net).__name__
     if resume is not None:
         folder = RunFolder(Path(resume))
     else:

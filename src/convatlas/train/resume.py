@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,20 @@ def net(recorded: Mapping[str, Any], options: Mapping[str, Any]) -> Net:
     return build(name, **recorded["net"]["options"] | options)
 
 
+def check_classes(run: Path, recorded: Mapping[str, Any], classes: Sequence[str]) -> None:
+    """See that a run would go on with its own classes, before a network is fitted to others.
+
+    Raises:
+        DataError: it would not.
+    """
+    then = recorded["data"]["classes"]
+    if then != list(classes):
+        raise DataError(
+            f"{run} learns {len(then)} classes ({_some(then)}), and here are {len(classes)} "
+            f"({_some(classes)}): give its own data"
+        )
+
+
 def check(run: Path, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """See that a run would go on as it was begun.
 
@@ -103,7 +117,7 @@ def check(run: Path, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> Non
     Raises:
         ConfigError: it is finished, or a setting differs.
         ModelError: another network.
-        DataError: other pictures, labels or classes.
+        DataError: other pictures or labels.
     """
     if ended := finished(recorded):
         raise ConfigError(f"{run} is finished ({ended}): there is nothing to resume")
@@ -133,11 +147,6 @@ def check(run: Path, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> Non
 
 
 def _check_data(run: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    if then["classes"] != now["classes"]:
-        raise DataError(
-            f"{run} learns {len(then['classes'])} classes ({_some(then['classes'])}), and here "
-            f"are {len(now['classes'])} ({_some(now['classes'])}): give its own data"
-        )
     for part, word in _PARTS.items():
         if then.get(part) != now.get(part):
             count = [f"{side[part]['n']:,}" if part in side else "none" for side in (then, now)]
@@ -171,5 +180,5 @@ def _said(values: Mapping[str, Any], names: Iterable[str]) -> str:
     return ", ".join(f"{name}={values.get(name)}" for name in names)
 
 
-def _some(classes: list[str]) -> str:
+def _some(classes: Sequence[str]) -> str:
     return ", ".join(classes[:3]) + (", …" if len(classes) > 3 else "")
