@@ -44,7 +44,9 @@ def train(
         data: fashion-mnist, mnist, cifar10, cifar100, digits, shapes; a folder with a folder of
             pictures for each class; a .csv of paths and labels; a .npz; a folder of IDX files; or
             shards.
-        recipe: fast (minutes on a CPU; by default) or course (the course's own plain loop).
+        recipe: fast (minutes on a CPU; by default), course (the course's own plain loop), d2l (of
+            its notebooks), paper (of the network's own paper), torchvision-v1 or torchvision-v2
+            (of its published weights).
         epochs: passes over the training pictures, in place of the recipe's.
         batch_size: pictures a step, in place of the recipe's.
         lr: learning rate, in place of the recipe's.
@@ -86,7 +88,10 @@ def train(
             return None
     elif net is None or data is None:
         raise ConfigError("train needs NET and DATA: convatlas train lenet_bn digits, say")
-    begun = find_recipe(recipe or "fast") if recipe or not recorded else resuming.config(recorded)
+    if recipe or not recorded:
+        begun = find_recipe(recipe or "fast", net or recorded["net"]["name"])
+    else:
+        begun = resuming.config(recorded)
     config = change(begun, **changes)
     if data is None:
         pictures = resuming.data(recorded, data_dir)

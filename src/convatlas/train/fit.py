@@ -77,7 +77,8 @@ def fit(
     if resume is not None and out is not None:
         raise ConfigError(f"a resumed run goes on in its own folder, {resume}: leave out {out}")
     recorded = None if resume is None else resuming.read(Path(resume))
-    config = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    name = (net.name if isinstance(net, Net) else "") or type(net).__name__
+    config = find_recipe(recipe, name) if isinstance(recipe, str) else recipe
     config = change(config, **changes)
     if isinstance(data, str):
         wanted = loaded_side(config, net.input_size if isinstance(net, Net) else None)
@@ -89,7 +90,6 @@ def fit(
         resuming.check_classes(Path(resume), recorded, data.train.classes)
     ready = prepare(net, data, config, preprocess)
     data, config, classifier = ready.data, ready.config, ready.classifier
-    name = (net.name if isinstance(net, Net) else "") or type(net).__name__
     if resume is not None:
         folder = RunFolder(Path(resume))
     else:
