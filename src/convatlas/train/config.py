@@ -152,6 +152,8 @@ class Config:
                 self._check(name, _is_number(getattr(self, name), kinds), rule)
             elif bool in kinds:
                 self._check(name, isinstance(getattr(self, name), bool), "True or False")
+            elif str in kinds:
+                self._check(name, isinstance(getattr(self, name), str), "a word")
         for name, least in _LEAST.items():
             self._check(name, getattr(self, name) >= least, f"at least {least}")
         if isinstance(self.size, str):
