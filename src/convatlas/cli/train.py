@@ -108,7 +108,7 @@ def train(
     options = read_options(set)
     built = (
         resuming.net(recorded, options)
-        if recorded and net in (None, recorded["net"]["name"])
+        if net is None or (recorded and net == recorded["net"]["name"])
         else build_for(net, pictures, config, **options)
     )
     if show_augment:
