@@ -18,7 +18,10 @@ def train(
     net: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="NET")] = None,
     data: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = None,
     /,
+    weights: Annotated[str | None, tyro.conf.arg(metavar="ID|FILE|RUN")] = None,
+    accept_licence: bool = False,
     recipe: Annotated[str | None, tyro.conf.arg(metavar="RECIPE")] = None,
+    strategy: Annotated[str | None, tyro.conf.arg(metavar="STRATEGY")] = None,
     epochs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     batch_size: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     lr: Annotated[float | None, tyro.conf.arg(metavar="RATE")] = None,
@@ -31,7 +34,9 @@ def train(
     data_dir: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
     strict: bool = False,
     no_cache: bool = False,
+    folds: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     show_augment: bool = False,
+    find_lr: bool = False,
 ) -> int | None:
     """Train a network on a data set and write a run folder; Ctrl-C keeps what was learned.
 
@@ -44,9 +49,14 @@ def train(
         data: fashion-mnist, mnist, cifar10, cifar100, digits, shapes; a folder with a folder of
             pictures for each class; a .csv of paths and labels; a .npz; a folder of IDX files; or
             shards.
-        recipe: fast (minutes on a CPU; by default), course (the course's own plain loop), d2l (of
-            its notebooks), paper (of the network's own paper), torchvision-v1 or torchvision-v2
-            (of its published weights).
+        weights: pretrained ones to begin with: an id of convatlas weights, a file of weights, or
+            the folder of a run.
+        accept_licence: of weights that may not be used commercially.
+        recipe: fast (minutes on a CPU; by default), transfer (by default with --weights), course
+            (the course's own plain loop), d2l (of its notebooks), paper (of the network's own
+            paper), torchvision-v1 or torchvision-v2 (of its published weights).
+        strategy: what trains, with --weights: head (the last layer, in seconds), finetune (all,
+            slowly), gradual (stage by stage), or as the number of pictures has it.
         epochs: passes over the training pictures, in place of the recipe's.
         batch_size: pictures a step, in place of the recipe's.
         lr: learning rate, in place of the recipe's.
@@ -61,59 +71,93 @@ def train(
         data_dir: where to look for the data first.
         strict: stop where pictures cannot be read, instead of leaving them out.
         no_cache: decode pictures each time, instead of once into the cache.
+        folds: train so many networks, each without one part of the training pictures, and say what
+            they come to on it and on the test pictures, mean ± sd.
         show_augment: draw what training would see of a few pictures into augment.png (in the run
             folder, if --out names one), and stop.
+        find_lr: try learning rates on a copy, suggest one, draw the loss over them into
+            lr_finder.png (in plots/ of the run folder, if --out names one), and stop.
     """
-    import torch
-
     from convatlas import data as sources
     from convatlas.cli.screen import console
-    from convatlas.nets.catalog import find
     from convatlas.train import fit
     from convatlas.train import recipe as find_recipe
     from convatlas.train import resume as resuming
-    from convatlas.train.config import change
+    from convatlas.train.finder import find_rate
+    from convatlas.train.folder import fresh_path
+    from convatlas.train.folds import cross_validate
+    from convatlas.train.prepare import prepare
     from convatlas.train.preview import preview
-    from convatlas.train.size import build_for, loaded_side
+    from convatlas.train.start import Donated, Fresh, Resumed, settings
+    from convatlas.weights.adapt import Adapted
+    from convatlas.weights.donor import read_donor
 
     say = console().print
     asked: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "size": size}
-    asked["seed"] = seed
+    asked |= {"seed": seed, "strategy": strategy}
     changes = read_options(with_) | {n: value for n, value in asked.items() if value is not None}
     recorded: dict[str, Any] = {}
     if resume is not None:
+        if weights or folds or find_lr:
+            raise ConfigError("--resume goes on as the run was begun: leave out all but the run")
         recorded = resuming.read(resume)
         if ended := resuming.finished(recorded):
             say(f"{resume} is finished: {ended}")
             return None
     elif net is None or data is None:
         raise ConfigError("train needs NET and DATA: convatlas train lenet_bn digits, say")
-    if recipe or not recorded:
-        begun = find_recipe(recipe or "fast", net or recorded["net"]["name"])
+    if recipe or resume is None:
+        begun = find_recipe(
+            recipe or ("transfer" if weights else "fast"), net or recorded["net"]["name"]
+        )
     else:
         begun = resuming.config(recorded)
-    config = change(begun, **changes)
+    config = settings(begun, changes, weights, resume is not None)
+    options = read_options(set)
+    start: Fresh | Donated | Resumed
+    if weights is not None:
+        start = Donated(read_donor(weights, net=net, accept_licence=accept_licence, **options))
+    elif net is None or (recorded and net == recorded["net"]["name"]):
+        start = Resumed(recorded, options)
+    else:
+        start = Fresh(net, options)
     if data is None:
         pictures = resuming.data(recorded, data_dir)
     else:
         pictures = sources.load(
             data,
             data_dir=data_dir,
-            side=loaded_side(config, find(net or recorded["net"]["name"]).input_size),
+            side=start.side(config),
             cache=not no_cache,
             full_size=config.crop == "resized",
             strict=strict,
         )
-    torch.manual_seed(config.seed)
-    options = read_options(set)
-    built = (
-        resuming.net(recorded, options)
-        if net is None or (recorded and net == recorded["net"]["name"])
-        else build_for(net, pictures, config, **options)
+    built = start.make(pictures, config)
+    network, prepared = (
+        (built.net, built.preprocess) if isinstance(built, Adapted) else (built, None)
     )
+    if isinstance(built, Adapted):
+        for line in (str(built), *built.notes):
+            say(line)
     if show_augment:
-        drawn = preview(built, pictures, config, (out or Path()) / "augment.png")
-        say(f"drawn in {drawn}")
+        target = (out or Path()) / "augment.png"
+        say(f"drawn in {preview(network, pictures, config, target, prepared)}")
+        return None
+    if find_lr:
+        sweep = find_rate(prepare(network, pictures, config, prepared))
+        drawn = sweep.draw((out / "plots" if out else Path()) / "lr_finder.png")
+        say(f"{sweep}; drawn in {drawn}")
+        return None
+    if folds is not None:
+        place = out or fresh_path(f"{net}-{Path(pictures.name).name}-folds")
+        scores = cross_validate(
+            pictures,
+            folds,
+            config.seed,
+            place,
+            lambda part, folder: fit(start.make(part, config), part, recipe=config, out=folder),
+        )
+        say(f"{scores}; kept in {place}: folds.json, and a run for each")
         return None
     run = fit(built, pictures, recipe=config, out=out, resume=resume)
     if run.report is not None:

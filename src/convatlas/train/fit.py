@@ -27,12 +27,13 @@ from convatlas.train.run import Run
 from convatlas.train.session import Session
 from convatlas.train.size import loaded_side
 from convatlas.train.stopping import Stopping
+from convatlas.weights.adapt import Adapted
 
 _LOG_EVERY = 50  # steps between the rows of metrics.jsonl inside an epoch
 
 
 def fit(
-    net: nn.Module,
+    net: nn.Module | Adapted,
     data: str | Dataset,
     *,
     recipe: str | Config = "fast",
@@ -50,13 +51,15 @@ def fit(
     its last checkpoint a run goes on as if it had never ended: on a processor, to the last bit.
 
     Args:
-        net: a network of the atlas, or any module from ``(N, C, size, size)`` to ``(N, K)``.
+        net: a network of the atlas, or any module from ``(N, C, size, size)`` to ``(N, K)``; or one
+            that begins with pretrained weights, as `weights.adapt.start_from` makes it, whose
+            preprocessing goes with it.
         data: a data set, or the name of one (`convatlas.data.load`).
         recipe: the name of a recipe, or settings of your own.
         out: the run folder; by default a new one under ``runs``.
         data_dir: where to look for the data first.
-        preprocess: what pretrained weights expect of a picture; by default it is measured on the
-            training pictures.
+        preprocess: what pretrained weights of your own expect of a picture; by default it is
+            measured on the training pictures.
         resume: the folder of a run to go on with, in place of ``out``; network, data and settings
             are those that it was begun with.
         checkpoint_seconds: between two checkpoints inside an epoch, or more where writing them
@@ -78,8 +81,20 @@ def fit(
         raise ConfigError(f"a resumed run goes on in its own folder, {resume}: leave out {out}")
     recorded = None if resume is None else resuming.read(Path(resume))
     name = (net.name if isinstance(net, Net) else "") or type(net).__name__
+    start = None if isinstance(net, nn.Module) else net
+    net = net if isinstance(net, nn.Module) else net.net
+    if start is not None:
+        preprocess = preprocess or start.preprocess
+    elif recorded is not None and recorded.get("start"):
+        preprocess = Preprocess.from_dict(recorded["preprocess"])
+    name = (net.name if isinstance(net, Net) else "") or type(net).__name__
     config = find_recipe(recipe, name) if isinstance(recipe, str) else recipe
     config = change(config, **changes)
+    if start is not None and config.init != "own":
+        raise ConfigError(
+            f"init is {config.init!r}, which draws all weights anew, and {start.source} is what to "
+            "begin with: choose init=own"
+        )
     if isinstance(data, str):
         wanted = loaded_side(config, net.input_size if isinstance(net, Net) else None)
         wanted = preprocess.resize if preprocess else wanted
@@ -103,11 +118,13 @@ def fit(
     if loop.average is not None:
         classifier.net = loop.average.module
     description = record.describe(name, net, data, classifier.preprocess, config, engine)
+    description |= record.started_from(start)
     if recorded is not None:
         resuming.check(folder.path, recorded, description)
 
     run = Run(folder.path, classifier, config, engine)
     classifier.card = {"net": name, "data": data.name, "recipe": config.recipe}
+    classifier.card |= record.credit(description | (recorded or {}))
     with Display(config.epochs, config.epochs * loop.steps_per_epoch, quiet) as display:
         display.introduce(name, data, classifier.preprocess, config, engine)
         session = Session(run, loop, folder, display, checkpoint_seconds, started)

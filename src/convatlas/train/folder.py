@@ -39,12 +39,7 @@ class RunFolder:
     @classmethod
     def fresh(cls, net: str, data: str, root: Path = Path("runs")) -> RunFolder:
         """A new folder under ``root``, named after network, data and time."""
-        stem = f"{net}-{Path(data).name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        path, n = root / stem, 1
-        while path.exists():
-            n += 1
-            path = root / f"{stem}-{n}"
-        return cls(path)
+        return cls(fresh_path(f"{net}-{Path(data).name}", root))
 
     @classmethod
     def begin(cls, path: Path) -> RunFolder:
@@ -158,3 +153,13 @@ class RunFolder:
                 plots.training_curves(png, held_out=held_out, title=title, **values)
         except StorageError as error:
             self.unwritten = error
+
+
+def fresh_path(name: str, root: Path = Path("runs")) -> Path:
+    """A path under ``root`` that nothing has yet: the name, and the time."""
+    stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    path, n = root / stem, 1
+    while path.exists():
+        n += 1
+        path = root / f"{stem}-{n}"
+    return path

@@ -18,20 +18,30 @@ from convatlas.train.size import input_side, resized_side
 _PICTURES, _DRAWS = 6, 8
 
 
-def preview(net: nn.Module, data: Dataset, config: Config, target: Path) -> Path:
+def preview(
+    net: nn.Module,
+    data: Dataset,
+    config: Config,
+    target: Path,
+    preprocess: Preprocess | None = None,
+) -> Path:
     """Draw a few training pictures, one a row, each as several epochs would see it.
 
     Args:
         net: the network that is to be trained, for its side.
         data, config: as `fit` takes them.
         target: the PNG.
+        preprocess: of pretrained weights, whose sides are taken.
 
     Raises:
         StorageError: it cannot be written.
     """
     channels, height, width = data.train.shape
-    side = input_side(net, channels, min(height, width), config)
-    resize = resized_side(side, min(height, width), config)
+    if preprocess is not None:
+        side, resize = preprocess.size, preprocess.resize
+    else:
+        side = input_side(net, channels, min(height, width), config)
+        resize = resized_side(side, min(height, width), config)
     preprocess = Preprocess(side, resize, channels, (0.0,) * channels, (1.0,) * channels)
     cut = replace(preprocess, resize=side) if config.crop != "centre" else preprocess
     train = data.train

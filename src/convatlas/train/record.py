@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +18,8 @@ from convatlas.nets.parts import Net
 from convatlas.train.config import Config
 from convatlas.train.engine import Engine
 from convatlas.train.shards import draws
+from convatlas.weights.adapt import Adapted
+from convatlas.weights.catalog import PRETRAINED
 
 _LIBRARIES = ("convatlas", "torch", "numpy", "pillow", "safetensors")
 
@@ -51,6 +54,31 @@ def describe(
         "git": git_revision(),
         "machine": machine(),
     }
+
+
+def started_from(adapted: Adapted | None) -> dict[str, Any]:
+    """What a run owes to pretrained weights: each tensor, and what became of it."""
+    if adapted is None:
+        return {}
+    row, report = PRETRAINED.get(adapted.source), adapted.report
+    return {
+        "start": {
+            "weights": adapted.source,
+            "licence": row and row.licence,
+            "read_as": {} if report is None else {pair.name: pair.source for pair in report.pairs},
+            "reused": list(adapted.reused),
+            "adapted": dict(adapted.adapted),
+            "reset": dict(adapted.reset),
+            "notes": list(adapted.notes),
+        }
+    }
+
+
+def credit(description: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model says of the weights that its run began with."""
+    start = description.get("start", {})
+    said = {"weights": start.get("weights"), "weights_licence": start.get("licence")}
+    return {name: value for name, value in said.items() if value}
 
 
 def _part(images: ImageSet | Stream) -> dict[str, Any]:
