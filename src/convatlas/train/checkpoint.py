@@ -70,6 +70,10 @@ class Checkpoints:
                 old.unlink()
         return path
 
+    def any(self) -> bool:
+        """Whether there is one, damaged or not."""
+        return bool(self._all())
+
     def latest(self) -> Found:
         """The last state that was written and is undamaged, on the CPU.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from torch import nn
 
@@ -13,7 +13,7 @@ from convatlas import data as sources
 from convatlas.data import Dataset, ImageSet, Preprocess
 from convatlas.errors import ConfigError, TrainingError
 from convatlas.nets.parts import Net, init_xavier
-from convatlas.train import record
+from convatlas.train import record, tracking
 from convatlas.train import resume as resuming
 from convatlas.train.config import Config, change
 from convatlas.train.display import Display
@@ -24,7 +24,7 @@ from convatlas.train.prepare import prepare
 from convatlas.train.randomness import seed_all
 from convatlas.train.recipes import recipe as find_recipe
 from convatlas.train.run import Run
-from convatlas.train.session import Session
+from convatlas.train.session import OnNan, Session
 from convatlas.train.size import loaded_side
 from convatlas.train.stopping import Stopping
 from convatlas.weights.adapt import Adapted
@@ -42,6 +42,8 @@ def fit(
     preprocess: Preprocess | None = None,
     resume: str | Path | None = None,
     checkpoint_seconds: float = 60.0,
+    on_nan: OnNan = "stop",
+    track: str | None = None,
     quiet: bool = False,
     **changes: Any,
 ) -> Run:
@@ -64,6 +66,9 @@ def fit(
             are those that it was begun with.
         checkpoint_seconds: between two checkpoints inside an epoch, or more where writing them
             would take more than a hundredth of the time; 0 for one after each step.
+        on_nan: what to do when the loss is no number, or beyond all bounds: ``"stop"``, or go
+            ``"back"`` to the last checkpoint and on at half the learning rate, three times at most.
+        track: ``"tensorboard"`` for events in the run's folder of that name.
         quiet: print nothing.
         changes: settings in place of the recipe's (``epochs=3``, ``lr=0.05``, …).
 
@@ -73,10 +78,14 @@ def fit(
         ModelError, ShapeError: a network whose classes or channels are not the data's; a resumed
             run that was of another network, or has no checkpoint that is whole.
         DataError: a resumed run learned from other data.
-        TrainingError: the loss is no longer a number; the last good model is kept.
+        TrainingError: the loss is no longer a number, or beyond all bounds; the last good model is
+            kept.
         StorageError: the model could not be written; the message says where it is instead.
     """
     started = time.perf_counter()
+    tracking.check(track)
+    if on_nan not in get_args(OnNan):
+        raise ConfigError(f"on_nan is {on_nan!r}, but it must be one of stop, back")
     if resume is not None and out is not None:
         raise ConfigError(f"a resumed run goes on in its own folder, {resume}: leave out {out}")
     recorded = None if resume is None else resuming.read(Path(resume))
@@ -127,7 +136,7 @@ def fit(
     classifier.card |= record.credit(description | (recorded or {}))
     with Display(config.epochs, config.epochs * loop.steps_per_epoch, quiet) as display:
         display.introduce(name, data, classifier.preprocess, config, engine)
-        session = Session(run, loop, folder, display, checkpoint_seconds, started)
+        session = Session(run, loop, folder, display, checkpoint_seconds, started, on_nan, track)
         if recorded is None:
             _begin(session, data, description)
         else:
@@ -145,6 +154,7 @@ def fit(
                 f"train --resume {folder.path} goes on after step {session.kept}"
             )
         finally:
+            session.tracking.end()
             if run.history:
                 folder.draw_curves(run.history, _held_out(data)[0], f"{name} on {data.name}")
     folder.rescue(classifier)
@@ -157,6 +167,7 @@ def _begin(session: Session, data: Dataset, description: dict[str, Any]) -> None
     session.folder.sweep()
     session.checkpoints.clear()
     session.folder.start_metrics()
+    session.tracking.begin(0)
     if data.listing is not None:
         session.folder.list_files(data.listing)
     session.save()
@@ -191,16 +202,15 @@ def _learn(session: Session, data: Dataset, stopping: Stopping) -> None:
     held, watched = _held_out(data)
     if run.history:
         _credit(run, held)
-    for epoch in range(len(run.history) + 1, run.config.epochs + 1):
-        if session.patience.ended(run.history):
-            break
+    while len(run.history) < run.config.epochs and not session.patience.ended(run.history):
+        epoch = len(run.history) + 1
         try:
             # of an epoch that was left as its last step was made, only the evaluation is to come
             for tally in loop.epoch() if loop.number < epoch * loop.steps_per_epoch else ():
                 display.step(epoch, tally)
                 if loop.number % _LOG_EVERY == 0:
                     row = {"kind": "step", "epoch": epoch, "step": loop.number, "lr": loop.lr}
-                    folder.log(row | tally.row() | {"seconds": session.seconds})
+                    session.log(row | tally.row() | {"seconds": session.seconds})
                 stopping.check()
                 session.save_if_due()
             with stopping.at_once():
@@ -208,6 +218,8 @@ def _learn(session: Session, data: Dataset, stopping: Stopping) -> None:
             if not math.isfinite(report.loss):
                 raise TrainingError(f"the {held} loss is {report.loss} after epoch {epoch}")
         except TrainingError as error:
+            if session.retreat(str(error).partition(":")[0]):
+                continue
             kept = f"the model of epoch {epoch - 1} is kept in {folder.model}"
             raise TrainingError(
                 f"{error}; {kept if epoch > 1 else 'no epoch was finished'}"
@@ -216,7 +228,7 @@ def _learn(session: Session, data: Dataset, stopping: Stopping) -> None:
         row |= {f"{held}_loss": report.loss, f"{held}_accuracy": report.top1}
         row["seconds"] = session.seconds
         run.history.append(row)
-        folder.log(row)
+        session.log(row)
         display.epoch(row)
         session.patience.see(run.history, run.classifier.net)
         _credit(run, held)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +29,8 @@ from convatlas.train.size import early_side
 from convatlas.train.starting_point import StartingPoint
 from convatlas.train.strategy import Thaw
 from convatlas.train.streaming import feed_of
+
+_EXPLODED = 1e5  # nats: a right answer's probability of e^−100,000 is no accident of a batch
 
 
 @dataclass
@@ -126,7 +127,8 @@ class Loop:
         """Learn from one batch, as `inputs` gives it.
 
         Raises:
-            TrainingError: the loss is not a number; nothing was learned from this step.
+            TrainingError: the loss is not a number, or beyond all bounds; nothing was learned from
+                this step.
         """
         started = time.perf_counter()
         self.ranks.seed(self.config.seed, self.number)
@@ -137,7 +139,7 @@ class Loop:
         )
         images = self.ranks.world * len(labels)
         loss = total / images
-        if not math.isfinite(loss):
+        if not loss < _EXPLODED:
             raise TrainingError(
                 f"the loss is {loss} at step {self.number + 1} with learning rate "
                 f"{self.lr:.3g}: try a smaller --lr than {self.config.lr:g}"
@@ -198,13 +200,25 @@ class Loop:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.number, self.tally = state["number"], Tally(**state["tally"])
+        self.stepping = False
         self.feed.load_state_dict(state["feed"])
         self.augment.load_state_dict(state["augment"])
 
     @property
     def lr(self) -> float:
         """The learning rate of the next step."""
-        return float(self.schedule.get_last_lr()[0])
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    @property
+    def sound(self) -> bool:
+        """Whether all weights are numbers."""
+        return all(bool(weight.isfinite().all()) for weight in self.net.parameters())
+
+    def slow(self, factor: float) -> None:
+        """From the next step on, learn at so many times the rate that the schedule says."""
+        self.schedule.base_lrs = [rate * factor for rate in self.schedule.base_lrs]
+        for group in self.optimizer.param_groups:
+            group["lr"] *= factor
 
     def score(self, classifier: Classifier, images: ImageSet) -> Report:
         """How good the network is by now, as `evaluate` has it; each process looks at a part."""

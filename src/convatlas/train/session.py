@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from convatlas.errors import StorageError
 from convatlas.train.checkpoint import Checkpoints
@@ -15,8 +15,13 @@ from convatlas.train.loop import Loop
 from convatlas.train.patience import Patience
 from convatlas.train.randomness import load_random_state, random_state
 from convatlas.train.run import Run
+from convatlas.train.tracking import Tracking
 
+_RETREATS = 3  # after which a learning rate of an eighth is too high as well
 _SHARE = 0.01  # of the time, at most, that goes into checkpoints
+
+
+OnNan = Literal["stop", "back"]
 
 
 class Session:
@@ -29,6 +34,8 @@ class Session:
         every: seconds between two checkpoints inside an epoch, or more where writing them would
             take more than a hundredth of the time; 0 for one after each step.
         started: when it began, as ``time.perf_counter`` has it.
+        on_nan: what is done about a loss that is no number: ``"stop"``, or `retreat`.
+        track: the program that shows the numbers while they come.
     """
 
     def __init__(
@@ -39,11 +46,15 @@ class Session:
         display: Display,
         every: float,
         started: float,
+        on_nan: OnNan = "stop",
+        track: str | None = None,
     ) -> None:
         self.run, self.loop, self.folder, self.display = run, loop, folder, display
         self.checkpoints = Checkpoints(folder.checkpoints)
         self.patience = Patience(run.config.patience)
-        self.every, self.started = every, started
+        self.every, self.started, self.on_nan = every, started, on_nan
+        self.retreats = 0
+        self.tracking = Tracking(folder.path, track if here().first else None)
         self.before = 0.0  # seconds of training in the processes before this one
         self.kept: int | None = None  # the step that the last checkpoint was written after
         self._due, self._at_edges, self._refused = 0.0, 0.0, False
@@ -61,6 +72,7 @@ class Session:
             "history": self.run.history,
             "best": self.patience.weights,
             "seconds": self.seconds,
+            "retreats": self.retreats,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -73,7 +85,40 @@ class Session:
         self.run.history[:] = state["history"]
         self.patience.weights = state["best"]
         self.before, self.kept = state["seconds"], self.loop.number
+        self.retreats = state["retreats"]
         load_random_state(state["random"], self.loop.device)
+        self.tracking.begin(self.loop.number)
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Append a row to ``metrics.jsonl``, and to what is tracked."""
+        self.folder.log(row)
+        self.tracking.log(row)
+
+    def retreat(self, reason: str) -> bool:
+        """Go back to the last checkpoint, and on from there at half the learning rate.
+
+        Args:
+            reason: why, in words.
+
+        Returns:
+            Whether that was done. Otherwise it is not to be, was done often enough, or the weights
+            were no numbers from the beginning.
+        """
+        if self.on_nan == "stop" or self.retreats == _RETREATS or not self.checkpoints.any():
+            return False
+        before, retreats = self.before, self.retreats + 1
+        self.load_state_dict(self.checkpoints.latest().state)
+        self.before, self.retreats = before, retreats
+        self.loop.slow(0.5)
+        self.folder.cut_metrics(self.loop.number, len(self.run.history))
+        self.display.begin_at(self.loop.number)
+        self.display.say(
+            f"{reason}: back to step {self.loop.number}, and on at half the learning rate "
+            f"({retreats} of {_RETREATS} times)"
+        )
+        here().totals(0.0)  # all processes have read the checkpoint before the next is written
+        self.save()
+        return True
 
     def save_if_due(self, *, edge: bool = False) -> None:
         """Write a checkpoint if it is time for one.
@@ -87,9 +132,10 @@ class Session:
     def save(self) -> None:
         """Write a checkpoint; what the disk refuses is said once, and training goes on.
 
+        None is written of weights that are no numbers: there is nothing to go on from.
         Of several processes the first one writes: what the others draw follows from seed and step.
         """
-        if not here().first:
+        if not here().first or not self.loop.sound:
             return
         began = time.perf_counter()
         try:
