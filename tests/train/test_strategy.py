@@ -197,7 +197,7 @@ def pictures(count: int, classes: int) -> ImageSet:
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"), [(30, "head"), (299, "head"), (300, "finetune"), (3000, "finetune")]
+    ("count", "expected"), [(30, "head"), (74, "head"), (75, "finetune"), (3000, "finetune")]
 )
 def test_few_pictures_train_the_head_alone(count: int, expected: str) -> None:
     made = settled(resnet(), transfer(), pictures(count, 3))

@@ -20,8 +20,9 @@ from convatlas.errors import ConfigError
 from convatlas.nets.parts import Net
 from convatlas.train.config import Config
 
-# pictures a class below which a new last layer learns as much as the whole network, and far sooner
-_FEW = 100
+# pictures a class from which on all of a network gets further than its last layer did, in every
+# case that was measured (docs/transfer.md)
+_FEW = 25
 _STEPS = 10  # that an epoch of few pictures is stretched to
 _ROOMS = ("stem", "stages", "head")
 
@@ -133,10 +134,10 @@ class Thaw:
 def settled(net: nn.Module, config: Config, images: ImageSet | Stream) -> Config:
     """The settings with what they leave to the size of the data set decided.
 
-    ``"auto"`` becomes ``"head"`` below 100 pictures a class, and ``"finetune"`` from there on. A
+    ``"auto"`` becomes ``"head"`` below 25 pictures a class, and ``"finetune"`` from there on. A
     last layer has few weights for few pictures to fix, it cannot forget what the body knows, and
-    it takes seconds; with some hundreds a class there is enough to move the body as well, slowly,
-    the early stages least. A module without the three rooms is fine-tuned as a whole.
+    it takes seconds; with more pictures there is enough to move the body as well, slowly, the
+    early stages least. A module without the three rooms is fine-tuned as a whole.
 
     Args:
         net: the network that is to be trained.
