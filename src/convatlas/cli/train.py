@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -21,6 +21,7 @@ def train(
     weights: Annotated[str | None, tyro.conf.arg(metavar="ID|FILE|RUN")] = None,
     accept_licence: bool = False,
     recipe: Annotated[str | None, tyro.conf.arg(metavar="RECIPE")] = None,
+    config_file: Annotated[Path | None, tyro.conf.arg(name="config", metavar="FILE")] = None,
     strategy: Annotated[str | None, tyro.conf.arg(metavar="STRATEGY")] = None,
     epochs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     batch_size: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
@@ -37,6 +38,9 @@ def train(
     folds: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     show_augment: bool = False,
     find_lr: bool = False,
+    show_config: bool = False,
+    on_nan: Literal["stop", "back"] = "stop",
+    track: Annotated[str | None, tyro.conf.arg(metavar="tensorboard")] = None,
 ) -> int | None:
     """Train a network on a data set and write a run folder; Ctrl-C keeps what was learned.
 
@@ -55,6 +59,8 @@ def train(
         recipe: fast (minutes on a CPU; by default), transfer (by default with --weights), course
             (the course's own plain loop), d2l (of its notebooks), paper (of the network's own
             paper), torchvision-v1 or torchvision-v2 (of its published weights).
+        config_file: settings in place of a recipe's, as --show-config prints them; what the file
+            leaves out is as by default.
         strategy: what trains, with --weights: head (the last layer, in seconds), finetune (all,
             slowly), gradual (stage by stage), or as the number of pictures has it.
         epochs: passes over the training pictures, in place of the recipe's.
@@ -77,10 +83,15 @@ def train(
             folder, if --out names one), and stop.
         find_lr: try learning rates on a copy, suggest one, draw the loss over them into
             lr_finder.png (in plots/ of the run folder, if --out names one), and stop.
+        show_config: print all settings as TOML, settled for this network and these data, and stop;
+            what a trial would choose is "auto".
+        on_nan: when the loss is no number, or beyond all bounds: stop, or go back to the last
+            checkpoint and on at half the learning rate, three times at most.
+        track: by TensorBoard, whose events are in the run folder.
     """
     from convatlas import data as sources
     from convatlas.cli.screen import console
-    from convatlas.train import fit
+    from convatlas.train import fit, settings_file
     from convatlas.train import recipe as find_recipe
     from convatlas.train import resume as resuming
     from convatlas.train.finder import find_rate
@@ -98,7 +109,7 @@ def train(
     changes = read_options(with_) | {n: value for n, value in asked.items() if value is not None}
     recorded: dict[str, Any] = {}
     if resume is not None:
-        if weights or folds or find_lr:
+        if weights or folds or find_lr or config_file:
             raise ConfigError("--resume goes on as the run was begun: leave out all but the run")
         recorded = resuming.read(resume)
         if ended := resuming.finished(recorded):
@@ -106,7 +117,11 @@ def train(
             return None
     elif net is None or data is None:
         raise ConfigError("train needs NET and DATA: convatlas train lenet_bn digits, say")
-    if recipe or resume is None:
+    if config_file is not None:
+        if recipe is not None:
+            raise ConfigError(f"{config_file} has all settings: leave out --recipe {recipe}")
+        begun = settings_file.load(config_file)
+    elif recipe or resume is None:
         begun = find_recipe(
             recipe or ("transfer" if weights else "fast"), net or recorded["net"]["name"]
         )
@@ -136,6 +151,9 @@ def train(
     network, prepared = (
         (built.net, built.preprocess) if isinstance(built, Adapted) else (built, None)
     )
+    if show_config:
+        print(settings_file.dumps(prepare(network, pictures, config, prepared).config), end="")
+        return None
     if isinstance(built, Adapted):
         for line in (str(built), *built.notes):
             say(line)
@@ -155,11 +173,13 @@ def train(
             folds,
             config.seed,
             place,
-            lambda part, folder: fit(start.make(part, config), part, recipe=config, out=folder),
+            lambda part, folder: fit(
+                start.make(part, config), part, recipe=config, out=folder, on_nan=on_nan
+            ),
         )
         say(f"{scores}; kept in {place}: folds.json, and a run for each")
         return None
-    run = fit(built, pictures, recipe=config, out=out, resume=resume)
+    run = fit(built, pictures, recipe=config, out=out, resume=resume, on_nan=on_nan, track=track)
     if run.report is not None:
         row = run.history[-1]
         say(
