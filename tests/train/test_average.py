@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 import torch
 from torch import nn
 
+from convatlas.classifier import Classifier
+from convatlas.data import Dataset
+from convatlas.evaluate import evaluate
+from convatlas.train import fit
 from convatlas.train.average import average_of
 
 
@@ -35,3 +43,19 @@ def test_moving_averages_are_averaged_and_counters_are_not() -> None:
         average.update_parameters(net)
     assert average.module.running_mean.item() == torch.tensor(0.1 * 4.0 + 0.9 * 14.0).item()
     assert average.module.num_batches_tracked.item() == 6
+
+
+def test_what_is_scored_and_kept_is_the_average(
+    data: Dataset, small: Callable[[], nn.Sequential], tmp_path: Path
+) -> None:
+    net = small()
+    settings = {"epochs": 2, "batch_size": 16, "lr": 0.05, "ema": 0.9, "quiet": True}
+    made = fit(net, data, out=tmp_path, precision="float32", layout="contiguous", **settings)
+    kept = Classifier.load(tmp_path, net=small())
+    for mine, theirs in zip(kept.net.parameters(), made.classifier.net.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert not torch.equal(kept.net[5].weight, net[5].weight)
+    assert made.report is not None
+    assert made.report.loss == pytest.approx(evaluate(kept, data.test).loss)
+    made.classifier.net = net
+    assert made.report.loss != pytest.approx(evaluate(made.classifier, data.test).loss)
