@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from convatlas.data import ImageSet, augment
 from convatlas.data.augment import ColourBasis
+from convatlas.errors import ConfigError
 from convatlas.train import Config
 from convatlas.train.augmentation import Augmentation
 
@@ -93,3 +94,10 @@ def test_weights_make_classes_count_the_same() -> None:
     mixing = Augmentation(replace(augmentation.config, mixup=0.4), images, CPU)
     _, both = mixing(images.images, images.labels)
     assert both.sum().item() != pytest.approx(40)  # a weight follows its class
+
+
+def test_grey_pictures_have_no_colours_to_vary(images: ImageSet) -> None:
+    grey = replace(images, images=images.images[:, :1])
+    for basis in ("set", "image"):
+        with pytest.raises(ConfigError, match="and these have 1: choose colour=0"):
+            Augmentation(Config(colour=0.1, colour_basis=basis), grey, CPU)

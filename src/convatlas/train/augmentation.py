@@ -12,6 +12,7 @@ from torch import Tensor
 from convatlas.data import ImageSet, Stream, augment
 from convatlas.data.augment import ColourBasis
 from convatlas.data.balance import class_weights
+from convatlas.errors import ConfigError
 from convatlas.train.config import Config
 from convatlas.train.distributed import here
 
@@ -27,6 +28,9 @@ class Augmentation:
         config: which of them, and the seed of their draws.
         images: the training pictures, whose colours and classes are measured.
         device: where the batches lie.
+
+    Raises:
+        ConfigError: colours are to be varied of pictures that have none.
     """
 
     def __init__(self, config: Config, images: ImageSet | Stream, device: torch.device) -> None:
@@ -35,6 +39,11 @@ class Augmentation:
         self.weights: Tensor | None = None
         if config.balance == "weights":
             self.weights = class_weights(images.labels, self.num_classes).to(device)
+        if config.colour and images.shape[0] != 3:
+            raise ConfigError(
+                f"colour is {config.colour:g}, but AlexNet's colour is of pictures with three "
+                f"channels, and these have {images.shape[0]}: choose colour=0"
+            )
         self.basis: ColourBasis | None = None
         if config.colour and config.colour_basis == "set":
             pixels, _ = images.sample(max(_MEASURED // torch.Size(images.shape).numel(), 1))
