@@ -1,8 +1,14 @@
-"""A small data set that is learned in a moment, and a small network that learns it."""
+"""A small data set that is learned in a moment, a small network that learns it, and processes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -43,3 +49,64 @@ def small() -> Callable[[], nn.Sequential]:
             )
 
     return make
+
+
+class Processes:
+    """Python programs that run side by side, placed as ``torchrun`` would place them.
+
+    Attributes:
+        folder: where they run and write; what they wrote is what tests go by, for two processes
+            that end at once over gloo now and then abort when their work is done.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: list[subprocess.Popen[str]] = []
+
+    def start(self, program: str, world: int, come: Iterable[int] | None = None) -> None:
+        """Start a program as each of ``world`` processes, or as those that ``come``."""
+        port = free_port()
+        for rank in range(world) if come is None else come:
+            place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_PORT": port}
+            self.running.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", textwrap.dedent(program)],
+                    cwd=self.folder,
+                    env=os.environ
+                    | {"MASTER_ADDR": "127.0.0.1"}
+                    | {name: str(value) for name, value in place.items()},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
+            )
+
+    def wait(self, seconds: float = 120) -> list[str]:
+        """What each of them printed."""
+        return [one.communicate(timeout=seconds)[0] for one in self.running]
+
+    def run(self, program: str, world: int = 2, come: Iterable[int] | None = None) -> list[str]:
+        """`start` and `wait`."""
+        self.start(program, world, come)
+        return self.wait()
+
+    def close(self) -> None:
+        """End those that still run."""
+        for one in self.running:
+            if one.poll() is None:
+                one.kill()
+            one.communicate()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    started = Processes(tmp_path)
+    yield started
+    started.close()

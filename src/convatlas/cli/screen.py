@@ -11,11 +11,11 @@ from rich.console import Console
 _WHOLE = 1000  # columns: no table of ours is as wide
 
 
-def console() -> Console:
-    """Standard output as rich writes to it."""
+def console(*, quiet: bool = False) -> Console:
+    """Standard output as rich writes to it, or nothing."""
     width = None if sys.stdout.isatty() else _WHOLE
     # names of classes and files are printed as they are, whatever brackets and colons they have
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    return Console(width=width, highlight=False, markup=False, emoji=False, quiet=quiet)
 
 
 def print_json(value: Any) -> None:

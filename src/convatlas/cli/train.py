@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,6 +42,8 @@ def train(
     show_config: bool = False,
     on_nan: Literal["stop", "back"] = "stop",
     track: Annotated[str | None, tyro.conf.arg(metavar="tensorboard")] = None,
+    procs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    max_restarts: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
 ) -> int | None:
     """Train a network on a data set and write a run folder; Ctrl-C keeps what was learned.
 
@@ -88,10 +91,13 @@ def train(
         on_nan: when the loss is no number, or beyond all bounds: stop, or go back to the last
             checkpoint and on at half the learning rate, three times at most.
         track: by TensorBoard, whose events are in the run folder.
+        procs: processes of this machine that train together, each with its share of every batch;
+            on GPUs, one on each. For more machines there is torchrun (docs/scaling.md).
+        max_restarts: how often they begin anew, from the last checkpoint, after one has died.
     """
     from convatlas import data as sources
     from convatlas.cli.screen import console
-    from convatlas.train import fit, settings_file
+    from convatlas.train import fit, launch, settings_file
     from convatlas.train import recipe as find_recipe
     from convatlas.train import resume as resuming
     from convatlas.train.finder import find_rate
@@ -103,7 +109,9 @@ def train(
     from convatlas.weights.adapt import Adapted
     from convatlas.weights.donor import read_donor
 
-    say = console().print
+    if launch.wanted(procs, max_restarts):
+        return launch.launch(sys.argv[1:], procs or 1, max_restarts or 0)
+    say = console(quiet=not launch.is_first()).print
     asked: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "size": size}
     asked |= {"seed": seed, "strategy": strategy}
     changes = read_options(with_) | {n: value for n, value in asked.items() if value is not None}

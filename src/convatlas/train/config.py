@@ -94,7 +94,8 @@ class Config:
             ``"sampler"`` that shows each class equally often.
         init: ``"own"`` keeps the network's, ``"xavier"`` draws all weights anew.
         precision, layout: ``"auto"`` lets a short trial on the real network choose.
-        shards: threads that share each batch; None for as many as `most_shards` allows.
+        shards: threads that share each batch, where processes do not; None for as many as
+            `most_shards` allows.
         seed: of the weights drawn here, the order of the pictures and the augmentation.
     """
 

@@ -17,6 +17,7 @@ from rich.progress import (
 from convatlas.data import Dataset, Preprocess
 from convatlas.data.balance import imbalance
 from convatlas.train.config import Config
+from convatlas.train.distributed import here
 from convatlas.train.engine import Engine
 from convatlas.train.loop import Tally
 from convatlas.train.strategy import described
@@ -87,9 +88,12 @@ class Display:
         if config.strategy != "scratch":
             self.say(f"  {described(config)}")
         tried = ", ".join(f"{pair} {speed:,.0f}" for pair, speed in engine.trial.items())
+        world = here().world
+        shared = f", {world} processes of {config.batch_size // world}" if world > 1 else ""
         self.say(
             f"recipe {config.recipe or 'of your own'}: {config.epochs} epochs of batches of "
-            f"{config.batch_size}; {engine}" + (f" (tried, images/s: {tried})" if tried else "")
+            f"{config.batch_size}{shared}; {engine}"
+            + (f" (tried, images/s: {tried})" if tried else "")
         )
         self.held_out = "test" if data.val is None else "val"
         self.say(_HEADER.format(self.held_out))

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from convatlas.train.config import Config
+from convatlas.train.distributed import here
 from convatlas.train.loss import logits_of, loss_of
 from convatlas.train.optim import make_optimizer
 from convatlas.train.shards import Shards, most_shards
@@ -111,6 +112,8 @@ def choose(net: nn.Module, pixels: Tensor, labels: Tensor, config: Config) -> En
         precisions = ["float32"]
     layouts = list(_FORMATS) if config.layout == "auto" else [config.layout]
     shards = config.shards or most_shards(net, len(pixels), pixels.device)
+    if here().world > 1:  # they share the batches already
+        shards = 1
     candidates = [Engine(p, layout, shards) for p, layout in product(precisions, layouts)]
     if len(candidates) == 1:
         return candidates[0]

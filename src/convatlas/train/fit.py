@@ -10,6 +10,7 @@ from typing import Any, get_args
 from torch import nn
 
 from convatlas import data as sources
+from convatlas.classifier import Classifier
 from convatlas.data import Dataset, ImageSet, Preprocess
 from convatlas.errors import ConfigError, TrainingError
 from convatlas.nets.parts import Net, init_xavier
@@ -17,8 +18,10 @@ from convatlas.train import record, tracking
 from convatlas.train import resume as resuming
 from convatlas.train.config import Config, change
 from convatlas.train.display import Display
+from convatlas.train.distributed import here, joined
 from convatlas.train.engine import Engine
 from convatlas.train.folder import RunFolder
+from convatlas.train.onlooker import Onlooker
 from convatlas.train.patience import best_epoch
 from convatlas.train.prepare import prepare
 from convatlas.train.randomness import seed_all
@@ -32,6 +35,7 @@ from convatlas.weights.adapt import Adapted
 _LOG_EVERY = 50  # steps between the rows of metrics.jsonl inside an epoch
 
 
+@joined()
 def fit(
     net: nn.Module | Adapted,
     data: str | Dataset,
@@ -51,6 +55,9 @@ def fit(
 
     Ctrl-C and SIGTERM end the run after the step that is under way, and keep what was learned. From
     its last checkpoint a run goes on as if it had never ended: on a processor, to the last bit.
+
+    Of several processes that ``torchrun`` started each calls this alike, and they train one network
+    (`distributed`); the first one writes, and all return the same.
 
     Args:
         net: a network of the atlas, or any module from ``(N, C, size, size)`` to ``(N, K)``; or one
@@ -89,7 +96,6 @@ def fit(
     if resume is not None and out is not None:
         raise ConfigError(f"a resumed run goes on in its own folder, {resume}: leave out {out}")
     recorded = None if resume is None else resuming.read(Path(resume))
-    name = (net.name if isinstance(net, Net) else "") or type(net).__name__
     start = None if isinstance(net, nn.Module) else net
     net = net if isinstance(net, nn.Module) else net.net
     if start is not None:
@@ -114,10 +120,20 @@ def fit(
         resuming.check_classes(Path(resume), recorded, data.train.classes)
     ready = prepare(net, data, config, preprocess)
     data, config, classifier = ready.data, ready.config, ready.classifier
-    if resume is not None:
-        folder = RunFolder(Path(resume))
+    ranks = here()
+    chosen = resume or out
+    place = Path(
+        ranks.lasting("folder", lambda: str(chosen or RunFolder.fresh(name, data.name).path))
+    )
+    if ranks.attempt and recorded is None:  # a process died, and all of them began anew
+        recorded = ranks.agreed(resuming.begun(place))
+        if recorded is not None and resuming.finished(recorded):  # as it ended
+            trained = Classifier.load(place / "model.safetensors")
+            return Run(place, trained, config, Engine(**recorded["engine"]))
+    if not ranks.first:
+        folder: RunFolder = Onlooker(place)
     else:
-        folder = RunFolder.begin(Path(out)) if out else RunFolder.fresh(name, data.name)
+        folder = RunFolder(place) if recorded is not None else RunFolder.begin(place)
 
     seed_all(config.seed)
     if config.init == "xavier":
@@ -134,6 +150,7 @@ def fit(
     run = Run(folder.path, classifier, config, engine)
     classifier.card = {"net": name, "data": data.name, "recipe": config.recipe}
     classifier.card |= record.credit(description | (recorded or {}))
+    quiet = quiet or not ranks.first
     with Display(config.epochs, config.epochs * loop.steps_per_epoch, quiet) as display:
         display.introduce(name, data, classifier.preprocess, config, engine)
         session = Session(run, loop, folder, display, checkpoint_seconds, started, on_nan, track)
@@ -165,7 +182,8 @@ def fit(
 def _begin(session: Session, data: Dataset, description: dict[str, Any]) -> None:
     """All that is on disk before the first step; ``run.json``, which promises the rest, is last."""
     session.folder.sweep()
-    session.checkpoints.clear()
+    if here().first:
+        session.checkpoints.clear()
     session.folder.start_metrics()
     session.tracking.begin(0)
     if data.listing is not None:

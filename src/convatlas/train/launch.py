@@ -20,15 +20,34 @@ from typing import TYPE_CHECKING
 from convatlas.errors import ConfigError, TrainingError
 
 if TYPE_CHECKING:
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 _STOPPING = 120  # seconds for the step that is under way, after a signal
 _NAME = "convatlas-procs"  # of the job, by which its processes know that they need not launch
 
 
-def is_launched() -> bool:
-    """Whether `launch` started this process."""
-    return os.environ.get("TORCHELASTIC_RUN_ID") == _NAME
+def wanted(procs: int | None, max_restarts: int | None) -> bool:
+    """Whether this process is to start others, instead of doing the work itself.
+
+    Args:
+        procs, max_restarts: as they were asked for.
+
+    Raises:
+        ConfigError: ``torchrun`` has started it, which decides on both; or restarts, of nothing.
+    """
+    if os.environ.get("TORCHELASTIC_RUN_ID") == _NAME:
+        return False
+    if procs is not None and "RANK" in os.environ:
+        raise ConfigError(
+            f"procs is {procs}, but torchrun has started {os.environ.get('WORLD_SIZE')} processes "
+            "already: leave it out"
+        )
+    if procs is None and max_restarts is not None:
+        raise ConfigError(
+            f"max_restarts is {max_restarts}, but it is for processes that are started here: give "
+            "--procs too, or give it to torchrun"
+        )
+    return procs is not None
 
 
 def is_first() -> bool:
@@ -92,8 +111,13 @@ def report(line: str) -> None:
 
 def _say(failed: ChildFailedError) -> int:
     """Say what the first process that failed has reported, or what killed it; the exit code."""
-    # one that was killed comes before those that lost it
-    rank, first = min(failed.failures.items(), key=lambda one: (one[1].exitcode >= 0, one[0]))
+
+    def weight(failure: ProcessFailure) -> int:
+        if failure.exitcode == -signal.SIGTERM:  # because of another one
+            return 2
+        return 1 if failure.exitcode > 0 else 0  # it may only have lost one that was killed
+
+    rank, first = min(failed.failures.items(), key=lambda one: weight(one[1]))
     if first.exitcode < 0:
         raise TrainingError(
             f"process {rank} was killed ({signal.Signals(-first.exitcode).name}): go on from the "

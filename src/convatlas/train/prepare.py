@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import nn
 
 from convatlas.classifier import Classifier
 from convatlas.data import Dataset, Preprocess
+from convatlas.errors import ConfigError
 from convatlas.evaluate import place_classes
 from convatlas.train.config import Config
+from convatlas.train.distributed import here
 from convatlas.train.engine import Engine, choose
 from convatlas.train.features import HEAD_ENGINE, cacheable, make_loop
 from convatlas.train.loop import Loop
@@ -40,11 +42,15 @@ class Prepared:
         net, images = self.classifier.net, self.data.train
         if cacheable(net, images, self.config):
             return HEAD_ENGINE
-        pixels, labels = (part.to(best_device()) for part in images.sample(self.config.batch_size))
-        return choose(net, self.classifier.preprocess(pixels), labels, self.config)
+        share = here().share(self.config.batch_size)
+        pixels, labels = (part.to(best_device()) for part in images.sample(share))
+        chosen = choose(net, self.classifier.preprocess(pixels), labels, self.config)
+        return Engine(**here().agreed(asdict(chosen)))
 
     def loop(self, engine: Engine) -> Loop:
         """Its loop."""
+        if self.config.sync_norm:  # not before the trial, whose steps each process counts by itself
+            nn.SyncBatchNorm.convert_sync_batchnorm(self.classifier.net)  # type: ignore[no-untyped-call]
         net, preprocess = engine.place(self.classifier.net), self.classifier.preprocess
         return make_loop(net, self.data.train, preprocess, self.config, engine)
 
@@ -62,6 +68,7 @@ def prepare(
     Raises:
         ConfigError, ModelError, ShapeError, DataError: as `fit` says.
     """
+    here().share(config.batch_size)
     if config.patience is not None:
         data = with_validation(data, config.seed)
     config = settle(net, settled(net, config, data.train))
@@ -73,7 +80,12 @@ def prepare(
     if config.steps is not None:
         feed = feed_of(data.train, config, torch.device("cpu"), preprocess)
         config = replace(config, epochs=max(1, round(config.steps / feed.steps)))
-    classifier = Classifier(net.to(best_device()), preprocess, data.train.classes)
+    device = best_device()
+    if config.sync_norm and device.type == "cpu":
+        raise ConfigError(
+            "sync_norm is True, but it is for processes on GPUs, and here is none: leave it out"
+        )
+    classifier = Classifier(net.to(device), preprocess, data.train.classes)
     pixels, _ = data.train.sample(config.batch_size)
     classifier.logits(pixels[:2])
     place_classes(data.test.classes, data.train.classes)

@@ -16,6 +16,7 @@ from torch import nn
 from convatlas.data import Dataset, ImageSet, Preprocess, Stream
 from convatlas.nets.parts import Net
 from convatlas.train.config import Config
+from convatlas.train.distributed import here
 from convatlas.train.engine import Engine
 from convatlas.train.shards import draws
 from convatlas.weights.adapt import Adapted
@@ -114,6 +115,7 @@ def machine() -> dict[str, Any]:
         "processor": _processor(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "processes": here().world,
     }
 
 

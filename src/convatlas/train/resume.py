@@ -37,6 +37,11 @@ def read(run: Path) -> dict[str, Any]:
     return found
 
 
+def begun(run: Path) -> dict[str, Any] | None:
+    """As `read`, or None where no run was begun."""
+    return read(run) if (run / "run.json").exists() else None
+
+
 def finished(recorded: Mapping[str, Any]) -> str | None:
     """How a run ended that came to its end, in words."""
     result = recorded.get("result")
@@ -159,7 +164,8 @@ def _check_data(run: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> N
 def drift(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     """What touches the last bits and is not as it was when the run began, in a line."""
     changed = []
-    for group, names in (("versions", None), ("machine", ("processor", "capability", "threads"))):
+    touching = ("processor", "capability", "threads", "processes")
+    for group, names in (("versions", None), ("machine", touching)):
         then, here = recorded[group], now[group]
         for name in names or here:
             if then.get(name) != here[name]:

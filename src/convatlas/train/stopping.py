@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+from convatlas.train.distributed import here
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -44,13 +46,16 @@ class Stopping:
             signal.signal(number, before)
 
     def check(self) -> None:
-        """Between two steps.
+        """Between two steps, which are the same in all processes of a run.
 
         Raises:
-            KeyboardInterrupt: a signal came.
+            KeyboardInterrupt: a signal came, to this process or to another.
         """
-        if self.signal is not None:
-            raise KeyboardInterrupt
+        came = here().totals(*(self.signal == number for number in _SIGNALS))
+        for number, count in zip(_SIGNALS, came, strict=True):
+            if count:
+                self.signal = number
+                raise KeyboardInterrupt
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
