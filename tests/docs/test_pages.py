@@ -7,13 +7,16 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 
 from convatlas import ops
-from convatlas.cli import main
+from convatlas.cli import COMMANDS, main
+from convatlas.train import Config
+from convatlas.train.recipes import BY_NETWORK, RECIPES
 
 DOCS = Path(__file__).parents[2] / "docs"
 CHINESE = ".zh-CN.md"
@@ -90,6 +93,16 @@ def test_the_commands_it_mentions_run(
     monkeypatch.chdir(tmp_path)  # where pictures are drawn
     for command in commands(text(page)):
         assert main(shlex.split(command)) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", [".md", CHINESE])
+@pytest.mark.parametrize("page", ["data", "training", "transfer"])
+def test_the_settings_and_commands_it_names_exist(page: str, ending: str) -> None:
+    said, known = text(page, ending), {field.name for field in fields(Config)}
+    assert set(found(r"`([a-z_0-9]+)=", said)) <= known
+    assert set(found(r"--with ([a-z_0-9]+)=", said)) <= known
+    assert set(found(r"(?<!import )convatlas ([a-z-]+)", said)) <= set(COMMANDS)
+    assert set(found(r"--recipe ([a-z0-9-]+)", said)) <= {*RECIPES, *BY_NETWORK}
 
 
 @pytest.mark.slow
