@@ -141,7 +141,7 @@ class Loop:
         loss = total / images
         if not loss < _EXPLODED:
             raise TrainingError(
-                f"the loss is {loss} at step {self.number + 1} with learning rate "
+                f"the loss is {loss:.3g} at step {self.number + 1} with learning rate "
                 f"{self.lr:.3g}: try a smaller --lr than {self.config.lr:g}"
             )
         self.start.pull()
