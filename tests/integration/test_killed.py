@@ -77,6 +77,8 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # OpenMP's threads do not survive a fork, and whoever counts on them waits for ever
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         assert self.process.stdout.readline() == "ready\n"
 
