@@ -136,7 +136,9 @@ def test_a_head_is_resumed_exactly_whatever_body_it_is_given(data: Dataset) -> N
 
 
 def test_a_run_leaves_the_classifier_that_it_always_leaves(tmp_path: Path, data: Dataset) -> None:
-    done = fit(resnet(), data, recipe="transfer", out=tmp_path, quiet=True, epochs=3)
+    done = fit(
+        resnet(), data, recipe="transfer", strategy="head", out=tmp_path, quiet=True, epochs=3
+    )
     assert (done.config.strategy, done.engine) == ("head", HEAD_ENGINE)
     loaded = Classifier.load(tmp_path)
     assert loaded.net.name == "resnet20"
