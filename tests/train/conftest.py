@@ -106,6 +106,12 @@ def free_port() -> int:
 
 
 @pytest.fixture
+def port() -> int:
+    """As `free_port`."""
+    return free_port()
+
+
+@pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     started = Processes(tmp_path)
     yield started

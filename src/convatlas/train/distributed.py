@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -21,7 +22,13 @@ from convatlas.errors import ConfigError, TrainingError
 from convatlas.train.ranks import ALONE, Ranks
 
 _MEETING = 600.0  # seconds that a process waits for the others
-_LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL error")
+_LOST = (  # what gloo, the store and NCCL say when another process is gone
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "Connection was likely closed",
+    "Broken pipe",
+    "NCCL error",
+)
 
 
 class Place(NamedTuple):
@@ -89,11 +96,12 @@ def joined(seconds: float = _MEETING) -> Iterator[Ranks]:
         return
     if torch.cuda.is_available():
         _take_gpu(mine)
-    store, _joins = _connected(mine, seconds), _joins + 1
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store, _joins = _connected(mine, host, port, seconds), _joins + 1
     kept = PrefixStore(f"{_joins}", store)
     said = PrefixStore(f"{mine.attempt}", kept)
-    _meet(mine, said, seconds)
     try:
+        _meet(mine, said, seconds)
         if mine.world > 1:
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
@@ -126,9 +134,9 @@ def _take_gpu(mine: Place) -> None:
     torch.cuda.set_device(mine.local)
 
 
-def _connected(mine: Place, seconds: float) -> Store:
+@cache  # for as long as the process lives: the others may still ask, or meet again
+def _connected(mine: Place, host: str, port: int, seconds: float) -> Store:
     """The store of all processes, which the first one holds unless ``torchrun`` does."""
-    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     holds = mine.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     limit = timedelta(seconds=seconds)
     try:

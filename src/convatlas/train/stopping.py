@@ -59,8 +59,11 @@ class Stopping:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Inside, where nothing can be left half done, a signal does not wait."""
-        self._patient = False
+        """Inside, where nothing can be left half done, a signal does not wait.
+
+        One of several processes would leave the others to wait for it, so there it does.
+        """
+        self._patient = here().world > 1
         try:
             self.check()
             yield
