@@ -53,11 +53,13 @@ class Case:
         preprocess = Preprocess(side, side, 3, (0.5,) * 3, (0.25,) * 3)
         feed = feed_of(data.train, config, CPU, preprocess)
         augmentation = Augmentation(config, data.train, CPU)
-        # as the training loop has it, in the layout that its trial finds faster on most networks
-        out = torch.empty(feed.batch_size, 3, side, side).to(memory_format=torch.channels_last)
+        out: torch.Tensor | None = None  # one for all batches, as the training loop has it
         for pixels, labels in feed.epoch():
             pixels, labels = augmentation(pixels, labels)
-            yield len(preprocess.normalise(preprocess.fit(pixels), out))
+            pixels = preprocess.fit(pixels)
+            if out is None:  # in the layout that the pictures come in
+                out = torch.empty_like(pixels, dtype=torch.float32)
+            yield len(preprocess.normalise(pixels, out))
 
 
 CASES = {"small": Case(None, 256), "photos": Case(224, 64)}
