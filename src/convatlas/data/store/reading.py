@@ -21,8 +21,7 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 _CHUNK = 16  # files that a thread takes at a time
-_SMALL = 1 << 13  # bytes of a file below which threads only wait for one another's Python: one
-# that decodes and one that writes take twice as long as one that does both
+_SMALL = 1 << 13  # bytes of a file below which threads only wait for one another's Python
 _ASKED = 32  # files whose size is looked at
 
 
@@ -66,7 +65,7 @@ def batch_of(work: Callable[[A], Tensor], jobs: Sequence[A], shape: torch.Size) 
     """The picture ``(C, H, W)`` that ``work`` makes of each job: ``(N, C, H, W)``, channels last.
 
     A picture is put into its place as soon as it is there: a batch of them, kept until it is whole,
-    is memory that the system must find anew each time, for half the time of cropping it.
+    is memory that the system must find anew each time.
 
     Args:
         work: a picture of one of ``jobs``.
