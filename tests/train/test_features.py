@@ -89,7 +89,7 @@ def test_a_batch_holds_both_views(data: Dataset) -> None:
         resnet(), data.train, Preprocess.measure(data.train.images, 8), config, HEAD_ENGINE
     )
     views = torch.arange(2.0).expand(96, 2)[:, :, None]
-    seen, _ = loop.inputs(views, data.train.labels)
+    seen, _ = loop.inputs(views, data.train.labels, 0)
     assert 28 < seen.sum() < 68
 
 

@@ -129,7 +129,7 @@ def test_what_must_be_read_first_is_read_a_batch_ahead(data: Dataset) -> None:
         while pictures.asked < min(number + 1, 6) and time.monotonic() < deadline:
             time.sleep(0.001)
         assert pictures.asked == min(number + 1, 6)
-    assert pictures.threads == {"feed_0"}
+    assert pictures.threads == {"ahead_0"}
 
 
 def test_originals_are_cropped_where_there_are_any(data: Dataset) -> None:

@@ -137,21 +137,21 @@ def test_augmentation_is_drawn_anew_from_the_runs_seed(small: Make, data: Datase
     bare = loop_of(small(), data, Config())
     pixels, labels = loop.feed.batch(everything)
     assert torch.equal(labels, data.train.labels)
-    first = loop.inputs(pixels, labels)[0].clone()
-    assert torch.equal(first, again.inputs(pixels, labels)[0])
+    first = loop.inputs(pixels, labels, 0)[0].clone()
+    assert torch.equal(first, again.inputs(pixels, labels, 0)[0])
     for different in (loop, other, bare):
-        assert not torch.equal(first, different.inputs(pixels, labels)[0])
+        assert not torch.equal(first, different.inputs(pixels, labels, 0)[0])
     spec = loop.preprocess
-    assert torch.equal(bare.inputs(pixels, labels)[0], spec(data.train.images))
+    assert torch.equal(bare.inputs(pixels, labels, 0)[0], spec(data.train.images))
     black = spec(torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(1, 1, 8, 8))[0, 0, 0, 0]
-    erased = loop_of(small(), data, Config(erase=3)).inputs(pixels, labels)[0] == black
+    erased = loop_of(small(), data, Config(erase=3)).inputs(pixels, labels, 0)[0] == black
     assert erased.flatten(1).sum(1).min() >= 4  # a corner at least
 
 
 def test_flipping_keeps_each_row(small: Make, data: Dataset) -> None:
     pixels, labels = data.train.sample(96)
     plain, mirrored = (
-        loop_of(small(), data, Config(flip=flip)).inputs(pixels, labels)[0]
+        loop_of(small(), data, Config(flip=flip)).inputs(pixels, labels, 0)[0]
         for flip in (False, True)
     )
     assert torch.equal(still(plain), still(mirrored))
@@ -212,7 +212,7 @@ def test_channels_last_is_the_same_training(small: Make, data: Dataset) -> None:
         engine = Engine("float32", layout)
         net = engine.place(small())
         loop = loop_of(net, data, Config(batch_size=48, lr=0.05), engine)
-        pixels, _ = loop.inputs(*data.train.sample(2))
+        pixels, _ = loop.inputs(*data.train.sample(2), 0)
         assert pixels.is_contiguous(
             memory_format=torch.channels_last if "-" in layout else torch.contiguous_format
         )
@@ -234,5 +234,5 @@ def test_what_was_cut_out_is_not_resized_again(data: Dataset, crop: str) -> None
     loop = Loop(net, data.train, spec, Config(crop=crop), ENGINE)
     pixels, labels = loop.feed.batch(torch.arange(96))
     assert pixels.shape == (96, 1, 6, 6)
-    inputs, _ = loop.inputs(pixels, labels)
+    inputs, _ = loop.inputs(pixels, labels, 0)
     assert torch.equal(inputs, spec.normalise(pixels))

@@ -189,15 +189,16 @@ def _bfloat16_pays(device: torch.device) -> bool:
 
     A processor without bf16 instructions emulates them hundreds of times slower: too slow for a
     trial on a whole network. This probe costs milliseconds, and follows ``ONEDNN_MAX_CPU_ISA``.
+    The two take turns, because others who use the machine slow down whichever is under way.
     """
 
-    def seconds(dtype: torch.dtype) -> float:
-        a = torch.ones(192, 192, dtype=dtype, device=device)
-        times = []
-        for _ in range(4):
-            started = time.perf_counter()
-            (a @ a)[0, 0].item()
-            times.append(time.perf_counter() - started)
-        return min(times)
+    def seconds(a: Tensor) -> float:
+        started = time.perf_counter()
+        (a @ a)[0, 0].item()
+        return time.perf_counter() - started
 
-    return seconds(torch.bfloat16) < seconds(torch.float32)
+    ones = torch.ones(192, 192, device=device)
+    both = ones.to(torch.bfloat16), ones
+    turns = [tuple(map(seconds, both)) for _ in range(5)]
+    bfloat16, float32 = map(min, zip(*turns, strict=True))
+    return bool(bfloat16 < float32)

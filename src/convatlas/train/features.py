@@ -92,12 +92,13 @@ class HeadLoop(Loop):
             self.feed.images = torch.stack(views, dim=1)
         yield from super().epoch()
 
-    def inputs(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def inputs(self, pixels: Tensor, labels: Tensor, number: int) -> tuple[Tensor, Tensor]:
         """One view of each picture, and what the loss is made of.
 
         Args:
             pixels: features ``(N, views, …)``.
             labels: ``(N,)``; they may become ``(N, K)``, as `Augmentation` says.
+            number: of the step, which changes nothing here.
         """
         if self.mirrored:
             second = chance(0.5, len(pixels), self.augment.noise, pixels.device)

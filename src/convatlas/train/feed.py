@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from convatlas.data import ImageSet, Preprocess, augment
 from convatlas.data.balance import balanced_order
+from convatlas.train.ahead import ahead
 from convatlas.train.config import Config
 from convatlas.train.distributed import here
 
@@ -84,15 +84,8 @@ class Feed:
         def prepare(numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             return *self.batch(numbers), self.places.get_state()
 
-        if isinstance(self.images, Tensor):
-            yield from map(prepare, chosen)
-            return
-        with ThreadPoolExecutor(1, "feed") as pool:
-            ahead = pool.submit(prepare, next(chosen))
-            for numbers in chosen:
-                batch, ahead = ahead.result(), pool.submit(prepare, numbers)
-                yield batch
-            yield ahead.result()
+        prepared = map(prepare, chosen)
+        return prepared if isinstance(self.images, Tensor) else ahead(prepared)
 
     def _order(self) -> Tensor:
         """The numbers of an epoch; ``i`` is sight ``i % repeats`` of picture ``i // repeats``."""

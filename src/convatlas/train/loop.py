@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from textwrap import shorten
@@ -16,6 +17,7 @@ from convatlas.classifier import Classifier
 from convatlas.data import ImageSet, Preprocess, Stream
 from convatlas.errors import ConfigError, ModelError, TrainingError
 from convatlas.evaluate import Report, evaluate, place_classes, score
+from convatlas.train.ahead import ahead
 from convatlas.train.augmentation import Augmentation
 from convatlas.train.average import average_of
 from convatlas.train.config import Config
@@ -101,7 +103,9 @@ class Loop:
         self.start = StartingPoint(net, config)
         self.average = average_of(net, config.ema) if config.ema else None
         self.number, self.tally, self.stepping = 0, Tally(), False
-        self.memory: Tensor | None = None  # of the network's input, the same for all steps
+        self.position = self._position()  # in the data, after the last batch that was learned from
+        # of the network's input: one step learns from it while the next one's is filled
+        self.memory: list[Tensor | None] = [None, None]
         small = early_side(net, preprocess.channels, preprocess.size, config)
         self.early = replace(preprocess, size=small, resize=small)
         self.early_steps = round(config.early_share * steps)
@@ -109,19 +113,20 @@ class Loop:
     def epoch(self) -> Iterator[Tally]:
         """What is left of a pass over the pictures; yields the tally so far after each step."""
         self.thaw.train(self.number)
-        made, batches = self.number % self.steps_per_epoch, self.feed.epoch()
+        made = self.number % self.steps_per_epoch
         if made == 0:
             self.tally = Tally()
-        for _ in range(made, self.steps_per_epoch):
-            self.stepping = True
-            self.thaw.advance(self.number)
-            with self.shards.sharing_cores():
+        with closing(ahead(self._batches())) as batches:
+            for _ in range(made, self.steps_per_epoch):
+                self.stepping = True
+                self.thaw.advance(self.number)
                 started = time.perf_counter()
-                inputs, labels = self.inputs(*next(batches))
+                inputs, labels, self.position = next(batches)
                 self.tally.waiting += time.perf_counter() - started
-                self.step(inputs, labels, self.tally)
-            self.stepping = False
-            yield self.tally
+                with self.shards.sharing_cores():
+                    self.step(inputs, labels, self.tally)
+                self.stepping = False
+                yield self.tally
 
     def step(self, pixels: Tensor, labels: Tensor, tally: Tally) -> None:
         """Learn from one batch, as `inputs` gives it.
@@ -169,8 +174,7 @@ class Loop:
             "number": self.number,
             "world": self.ranks.world,
             "tally": asdict(self.tally),
-            "feed": self.feed.state_dict(),
-            "augment": self.augment.state_dict(),
+            "position": self.position,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -201,8 +205,8 @@ class Loop:
             self.average.load_state_dict(state["average"])
         self.number, self.tally = state["number"], Tally(**state["tally"])
         self.stepping = False
-        self.feed.load_state_dict(state["feed"])
-        self.augment.load_state_dict(state["augment"])
+        self.position = state["position"]
+        self._seek()
 
     @property
     def lr(self) -> float:
@@ -233,19 +237,35 @@ class Loop:
             part = classifier.logits(pictures.subset(torch.arange(len(images))[mine]))
         return score(self.ranks.gathered(part), place[images.labels], classifier.classes)
 
-    def inputs(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def inputs(self, pixels: Tensor, labels: Tensor, number: int) -> tuple[Tensor, Tensor]:
         """What the network sees of a batch, and what its loss is made of.
 
         Args:
             pixels: uint8 ``(N, C, H, W)``; they become ``(N, C, size, size)``.
             labels: ``(N,)``; they may become ``(N, K)``, as `Augmentation` says.
+            number: of the step that they are for, from 0.
 
         Returns:
-            Both; the pictures lie where those of the step before were.
+            Both; the pictures lie where those of the step before the last were.
         """
-        preprocess = self.early if self.number < self.early_steps else self.preprocess
+        preprocess = self.early if number < self.early_steps else self.preprocess
         pixels, labels = self.augment(pixels, labels)
         pixels = preprocess.fit(pixels)
-        if self.memory is None or self.memory.shape != pixels.shape:
-            self.memory = self.engine.place(torch.empty(pixels.shape, device=pixels.device))
-        return preprocess.normalise(pixels, out=self.memory), labels
+        memory = self.memory[number % 2]
+        if memory is None or memory.shape != pixels.shape:
+            memory = self.engine.place(torch.empty(pixels.shape, device=pixels.device))
+            self.memory[number % 2] = memory
+        return preprocess.normalise(pixels, out=memory), labels
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor, dict[str, Any]]]:
+        """What is left of an epoch: `inputs`, each with the position after it."""
+        self._seek()  # an epoch that was left may have prepared a batch that nobody learned from
+        for number, batch in enumerate(self.feed.epoch(), start=self.number):
+            yield *self.inputs(*batch, number), self._position()
+
+    def _position(self) -> dict[str, Any]:
+        return {"feed": self.feed.state_dict(), "augment": self.augment.state_dict()}
+
+    def _seek(self) -> None:
+        self.feed.load_state_dict(self.position["feed"])
+        self.augment.load_state_dict(self.position["augment"])

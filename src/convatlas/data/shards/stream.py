@@ -98,7 +98,7 @@ class Stream:
 
     def fingerprint(self) -> str:
         """SHA-256 in hex of what the index says of the part: the same shards, the same line."""
-        return self.index.fingerprint(self.part)
+        return self._sha256
 
     def steps(self, batch_size: int) -> int:
         """Whole batches in an epoch, the same number for every rank."""
@@ -183,6 +183,10 @@ class Stream:
                     f"{value}: go on with the same, or begin an epoch anew"
                 )
         self.epoch, self.taken = int(state["epoch"]), int(state["taken"])
+
+    @cached_property
+    def _sha256(self) -> str:  # the position has it, and that is asked for at each step
+        return self.index.fingerprint(self.part)
 
     def _order(self) -> dict[str, Any]:
         names = ("seed", "world", "readers", "buffer")
