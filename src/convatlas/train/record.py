@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from convatlas.data import Dataset, ImageSet, Preprocess, Stream
+from convatlas.data import Dataset, ImageSet, Stream
 from convatlas.nets.parts import Net
-from convatlas.train.config import Config
 from convatlas.train.distributed import here
 from convatlas.train.engine import Engine
+from convatlas.train.run import Run
 from convatlas.train.shards import draws
 from convatlas.weights.adapt import Adapted
 from convatlas.weights.catalog import PRETRAINED
@@ -25,14 +25,7 @@ from convatlas.weights.catalog import PRETRAINED
 _LIBRARIES = ("convatlas", "torch", "numpy", "pillow", "safetensors")
 
 
-def describe(
-    name: str,
-    net: nn.Module,
-    data: Dataset,
-    preprocess: Preprocess,
-    config: Config,
-    engine: Engine,
-) -> dict[str, Any]:
+def describe(name: str, net: nn.Module, data: Dataset, run: Run) -> dict[str, Any]:
     """What is known of a run before its first step, as plain JSON types."""
     device = next(net.parameters()).device
     return {
@@ -46,11 +39,11 @@ def describe(
         }
         | ({} if data.val is None else {"val": _part(data.val)})
         | ({} if data.origin is None else {"load": dict(data.origin)}),
-        "preprocess": preprocess.to_dict(),
-        "config": config.to_dict(),
-        "engine": asdict(engine),
+        "preprocess": run.classifier.preprocess.to_dict(),
+        "config": run.config.to_dict(),
+        "engine": asdict(run.engine),
         "device": str(device),
-        "beyond_the_seed": beyond_the_seed(net, engine, device),
+        "beyond_the_seed": beyond_the_seed(net, run.engine, device),
         "versions": versions(),
         "git": git_revision(),
         "machine": machine(),
