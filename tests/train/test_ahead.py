@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from convatlas.train.ahead import ahead
+from convatlas.train.ahead import one_ahead
 
 
 class Items:
@@ -25,7 +25,7 @@ class Items:
 
 def test_one_is_made_while_one_is_used() -> None:
     items, threads = Items(4), torch.get_num_threads()
-    for number, item in enumerate(ahead(iter(items))):
+    for number, item in enumerate(one_ahead(iter(items))):
         assert item == number
         deadline = time.monotonic() + 5
         while items.made < min(number + 2, 4) and time.monotonic() < deadline:
@@ -37,8 +37,8 @@ def test_one_is_made_while_one_is_used() -> None:
 
 
 def test_of_nothing_comes_nothing() -> None:
-    assert list(ahead(iter(()))) == []
-    assert list(ahead(iter([None, None]))) == [None, None]
+    assert list(one_ahead(iter(()))) == []
+    assert list(one_ahead(iter([None, None]))) == [None, None]
 
 
 def test_what_goes_wrong_is_raised_in_its_turn() -> None:
@@ -46,14 +46,14 @@ def test_what_goes_wrong_is_raised_in_its_turn() -> None:
         yield 1
         raise ValueError("the second")
 
-    made = ahead(items())
+    made = one_ahead(items())
     assert next(made) == 1
     with pytest.raises(ValueError, match="the second"):
         next(made)
 
 
 def test_the_thread_ends_with_the_iterator() -> None:
-    made = ahead(iter(Items(100)))
+    made = one_ahead(iter(Items(100)))
     next(made)
     made.close()
     assert not any(thread.name.startswith("ahead") for thread in threading.enumerate())

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import convatlas as ca
 from convatlas import data as sources
+from convatlas import files
 from convatlas.data import Dataset
 from convatlas.data.shards import shard_arrays
 from convatlas.errors import ConfigError, ConvAtlasError, DataError, ModelError
@@ -436,6 +437,16 @@ def test_no_run_to_resume(runs: Runs, begun: Run) -> None:
 def test_a_folder_that_holds_a_run_is_not_written_over(runs: Runs, begun: Run) -> None:
     said = refused(ConfigError, lambda: runs.fit(runs.make(), "run"))
     assert f"{begun.folder} already holds a run: go on with it (--resume {begun.folder})" in said
+
+
+def test_a_folder_is_one_runs_at_a_time(runs: Runs, begun: Run) -> None:
+    """Two that go on with one run would write each other's checkpoints."""
+    before = rows(begun)
+    with files.alone(begun.folder):
+        said = refused(ConfigError, lambda: runs.fit(runs.make(), "run", resume=begun.folder))
+    assert f"another process is training in {begun.folder} right now" in said
+    assert rows(begun.folder) == before
+    same(runs.fit(runs.make(), "run", resume=begun.folder), runs.whole())
 
 
 def test_what_died_before_it_was_begun_is_begun_anew(runs: Runs) -> None:

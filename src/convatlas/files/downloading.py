@@ -22,6 +22,7 @@ from convatlas import progress
 from convatlas.errors import DownloadError
 from convatlas.files import host
 from convatlas.files.host import TransferError
+from convatlas.files.locking import lock
 from convatlas.files.writing import storing, write_text
 
 
@@ -131,18 +132,11 @@ def _alone(part: _Part) -> Iterator[bool]:
     What is locked is the part itself: no lock is left lying about, and the system lets go of it
     when its process dies. Whoever had to wait looks what has become of the part.
     """
-    try:
-        import fcntl
-    except ImportError:  # Windows: two at once spoil each other's part, and the hash shows it
-        yield False
-        return
     while True:
         with part.path.open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not lock(file.fileno(), wait=False):
                 print(f"waiting for another process to fetch {part.place.name}", file=sys.stderr)
-                fcntl.flock(file, fcntl.LOCK_EX)
+                lock(file.fileno(), wait=True)
             if (arrived := _is(file.fileno(), part.place)) or _is(file.fileno(), part.path):
                 yield arrived
                 return

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import TypeVar
 
-import torch
+from convatlas.data.store.reading import ahead
 
 T = TypeVar("T")
 
 
-def ahead(items: Iterator[T]) -> Generator[T, None, None]:
+def one_ahead(items: Iterator[T]) -> Generator[T, None, None]:
     """The same items, each made by a thread while the caller works with the one before.
 
     The thread ends with the iterator. Its operations are not spread over cores, which others use
     meanwhile.
 
     Args:
-        items: only the thread asks it, and never for more than one item too many.
+        items: only the thread asks it, and for no more than one item too many.
     """
     end: list[T] = []
-    with ThreadPoolExecutor(1, "ahead", torch.set_num_threads, (1,)) as pool:
-        coming = pool.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = pool.submit(next, items, end)
-            yield item  # type: ignore[misc]
+    for item in ahead(lambda _: next(items, end), repeat(None), workers=1, depth=1):
+        if item is end:
+            return
+        yield item  # type: ignore[misc]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convatlas.data import ImageSet, Preprocess, augment
 from convatlas.data.balance import balanced_order
-from convatlas.train.ahead import ahead
+from convatlas.train.ahead import one_ahead
 from convatlas.train.config import Config
 from convatlas.train.distributed import here
 
@@ -85,7 +85,7 @@ class Feed:
             return *self.batch(numbers), self.places.get_state()
 
         prepared = map(prepare, chosen)
-        return prepared if isinstance(self.images, Tensor) else ahead(prepared)
+        return prepared if isinstance(self.images, Tensor) else one_ahead(prepared)
 
     def _order(self) -> Tensor:
         """The numbers of an epoch; ``i`` is sight ``i % repeats`` of picture ``i // repeats``."""

@@ -81,7 +81,8 @@ def fit(
 
     Raises:
         UnknownNameError, ConfigError: a setting that does not exist, or cannot be; a folder that
-            holds a run already; a resumed run that is finished, or had another setting.
+            holds a run already, or that another process trains in; a resumed run that is finished,
+            or had another setting.
         ModelError, ShapeError: a network whose classes or channels are not the data's; a resumed
             run that was of another network, or has no checkpoint that is whole.
         DataError: a resumed run learned from other data.
@@ -134,7 +135,8 @@ def fit(
     run.classifier.card = {"net": name, "data": ready.data.name, "recipe": run.config.recipe}
     run.classifier.card |= record.credit(description | (recorded or {}))
     quiet = quiet or not ranks.first
-    with Display(run.config.epochs, run.config.epochs * loop.steps_per_epoch, quiet) as display:
+    display = Display(run.config.epochs, run.config.epochs * loop.steps_per_epoch, quiet)
+    with folder.held(), display:
         display.introduce(name, ready.data, run.classifier.preprocess, run.config, run.engine)
         session = Session(run, loop, folder, display, checkpoint_seconds, started, on_nan, track)
         if recorded is None:

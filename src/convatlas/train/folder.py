@@ -7,6 +7,8 @@ import io
 import json
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,21 @@ class RunFolder:
     def model(self) -> Path:
         """The trained classifier's file."""
         return self.path / "model.safetensors"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside, no other process trains in this folder.
+
+        Raises:
+            ConfigError: one does already.
+        """
+        with files.alone(self.path) as ours:
+            if not ours:
+                raise ConfigError(
+                    f"another process is training in {self.path} right now: wait until it ends, "
+                    "stop it, or choose another folder"
+                )
+            yield
 
     def sweep(self) -> None:
         """Remove what a process that was killed left unfinished."""

@@ -17,7 +17,7 @@ from convatlas.classifier import Classifier
 from convatlas.data import ImageSet, Preprocess, Stream
 from convatlas.errors import ConfigError, ModelError, TrainingError
 from convatlas.evaluate import Report, evaluate, place_classes, score
-from convatlas.train.ahead import ahead
+from convatlas.train.ahead import one_ahead
 from convatlas.train.augmentation import Augmentation
 from convatlas.train.average import average_of
 from convatlas.train.config import Config
@@ -116,7 +116,7 @@ class Loop:
         made = self.number % self.steps_per_epoch
         if made == 0:
             self.tally = Tally()
-        with closing(ahead(self._batches())) as batches:
+        with closing(one_ahead(self._batches())) as batches:
             for _ in range(made, self.steps_per_epoch):
                 self.stepping = True
                 self.thaw.advance(self.number)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,11 @@ class Onlooker(RunFolder):
 
     def __init__(self, path: Path) -> None:
         self.path, self.unwritten = path, None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nothing: the process that writes holds it."""
+        yield
 
     def sweep(self) -> None:
         """Nothing."""

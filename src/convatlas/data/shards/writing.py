@@ -135,7 +135,9 @@ def _appearing(out: Path) -> Iterator[Path]:
     part = out.with_name(f".{out.name}.part")
     with files.storing(out):
         part.mkdir(parents=True, exist_ok=True)
-        with _alone(part, out):
+        with files.alone(part) as ours:
+            if not ours:
+                raise StorageError(f"another process is writing {out} right now")
             try:
                 for left in part.iterdir():  # of a process that was killed
                     left.unlink()
@@ -143,22 +145,3 @@ def _appearing(out: Path) -> Iterator[Path]:
                 part.rename(out)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
-
-
-@contextmanager
-def _alone(part: Path, out: Path) -> Iterator[None]:
-    """One process at a time, where the system has such locks; it lets go when the process dies."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: who starts twice at once gets what the later one writes
-        yield
-        return
-    folder = os.open(part, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StorageError(f"another process is writing {out} right now") from None
-        yield
-    finally:
-        os.close(folder)

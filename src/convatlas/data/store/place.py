@@ -13,8 +13,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,8 @@ def filled(
     try:
         with files.storing(place):
             place.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(place.with_name(f".{place.name}.lock")):
+            with place.with_name(f".{place.name}.lock").open("w") as turn:
+                files.lock(turn.fileno(), wait=True)
                 if (known := _known(place, source)) is None:
                     known = _fill(place, source, fill)
     except StorageError as error:
@@ -108,16 +109,3 @@ def _fill(place: Path, source: str, fill: Callable[[Path], dict[str, Any]]) -> d
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return known
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Held by one process at a time, where the system has such locks; released when it dies."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two that start at once both decode, and the later one stays
-        yield
-        return
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
