@@ -98,6 +98,48 @@ def test_two_with_32_pictures_learn_what_one_learns_from_64(processes: Any, tmp_
     assert described["result"]["epochs"] == 2
 
 
+@pytest.mark.slow
+def test_a_last_layer_learns_from_features_that_both_have(processes: Any, tmp_path: Path) -> None:
+    alike = {"strategy": "head", "shift": 0}
+    said = processes.run(fitting(**alike))
+    fit(network(), "digits", recipe=Config(**_SETTINGS | alike), out=tmp_path / "one", quiet=True)
+    assert said == ["", ""]
+    close(tmp_path / "run", tmp_path / "one")
+
+
+# in the forward pass of one step, the weights of one process are spoiled
+_SPOILED = """
+    import os, torch
+    import convatlas as ca
+    from convatlas.train import Config, fit
+
+    torch.manual_seed(0)
+    net = {net}
+    steps = []
+
+    def look(module, inputs):
+        if module is net.stages and module.training and not inputs[0].is_meta:
+            steps.append(0)
+            if len(steps) == 9 and os.environ["RANK"] == "{last}":
+                next(net.head.parameters()).data.fill_(torch.nan)
+
+    net.stages.register_forward_pre_hook(look)
+    settings = {settings}
+    fit(net, "digits", recipe=Config(**settings), out="{out}", on_nan="back", checkpoint_seconds=0)
+"""
+
+
+@pytest.mark.slow
+def test_both_go_back_when_one_has_no_number(processes: Any, tmp_path: Path) -> None:
+    settings = _SETTINGS | {"epochs": 1}
+    for world in (2, 1):
+        program = _SPOILED.format(net=_NET, settings=settings, out=f"of {world}", last=world - 1)
+        said = processes.run(program, world)[-world]
+        assert "back to step 8, and on at half the learning rate (1 of 3 times)" in said
+    close(tmp_path / "of 2", tmp_path / "of 1")
+    assert rows(tmp_path / "of 2")[-1]["step"] == 22
+
+
 # stopped in the middle of a step by a signal to the second process alone
 _STOPPED = """
     import os, signal, torch
