@@ -375,6 +375,18 @@ def put(monkeypatch: pytest.MonkeyPatch, port: int) -> Callable[..., None]:
     return as_environment
 
 
+@pytest.mark.parametrize(
+    "asked", [("--folds", "3"), ("--find-lr",), ("--show-augment",), ("--show-config",)]
+)
+def test_what_one_process_does_is_not_begun_by_several(
+    asked: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "lenet_bn", "digits", *asked, "--procs", "2"]) == 2
+    assert f"{asked[0]} is the work of one process" in capsys.readouterr().err
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["train", "lenet_bn", "digits", *asked]) == 2
+
+
 def test_by_itself_a_process_is_alone() -> None:
     assert place() is None
     with joined() as ranks:

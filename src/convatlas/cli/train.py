@@ -109,6 +109,16 @@ def train(
     from convatlas.weights.adapt import Adapted
     from convatlas.weights.donor import read_donor
 
+    for option, asked_for in (
+        ("--folds", folds),
+        ("--find-lr", find_lr),
+        ("--show-augment", show_augment),
+        ("--show-config", show_config),
+    ):
+        if asked_for and (procs is not None or launch.is_one_of_several()):
+            raise ConfigError(
+                f"{option} is the work of one process: leave the others (--procs) out"
+            )
     if launch.wanted(procs, max_restarts):
         return launch.launch(sys.argv[1:], procs or 1, max_restarts or 0)
     say = console(quiet=not launch.is_first()).print

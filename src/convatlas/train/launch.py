@@ -50,6 +50,11 @@ def wanted(procs: int | None, max_restarts: int | None) -> bool:
     return procs is not None
 
 
+def is_one_of_several() -> bool:
+    """Whether this process was started together with others."""
+    return os.environ.get("WORLD_SIZE", "1") != "1"
+
+
 def is_first() -> bool:
     """Whether this is the process that speaks and writes: the only one, or the first of several."""
     return os.environ.get("RANK", "0") == "0"
