@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from convatlas.data import Dataset, ImageSet
 from convatlas.errors import TrainingError
@@ -14,12 +15,24 @@ from convatlas.train.stopping import Stopping
 _LOG_EVERY = 50  # steps between the rows of metrics.jsonl inside an epoch
 
 
-def learn(session: Session, data: Dataset, stopping: Stopping) -> None:
-    """Epochs of training, each with its row, its evaluation and its model on disk."""
+def learn(
+    session: Session,
+    data: Dataset,
+    stopping: Stopping,
+    on_epoch: Callable[[Run], object] | None = None,
+) -> None:
+    """Epochs of training, each with its row, its evaluation and its model on disk.
+
+    Raises:
+        KeyboardInterrupt: a signal came, or ``on_epoch`` ends the run.
+        TrainingError: as `fit` says.
+    """
     run, loop, folder, display = session.run, session.loop, session.folder, session.display
     held, watched = held_out(data)
     if run.history:
         _credit(run, held)
+        if on_epoch is not None:
+            on_epoch(run)
     while len(run.history) < run.config.epochs and not session.patience.ended(run.history):
         epoch = len(run.history) + 1
         try:
@@ -53,6 +66,8 @@ def learn(session: Session, data: Dataset, stopping: Stopping) -> None:
         if data.val is None:
             run.report = report
             folder.keep(run.classifier)
+        if on_epoch is not None:
+            on_epoch(run)
         session.save_if_due(edge=True)
     if session.patience.weights:
         run.classifier.net.load_state_dict(session.patience.weights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -48,6 +48,7 @@ def fit(
     checkpoint_seconds: float = 60.0,
     on_nan: OnNan = "stop",
     track: str | None = None,
+    on_epoch: Callable[[Run], object] | None = None,
     quiet: bool = False,
     **changes: Any,
 ) -> Run:
@@ -76,6 +77,8 @@ def fit(
         on_nan: what to do when the loss is no number, or beyond all bounds: ``"stop"``, or go
             ``"back"`` to the last checkpoint and on at half the learning rate, three times at most.
         track: ``"tensorboard"`` for events in the run's folder of that name.
+        on_epoch: called with the run after each epoch, and when a resumed one has found its last
+            epoch again. If it raises KeyboardInterrupt, the run ends there as by Ctrl-C.
         quiet: print nothing.
         changes: settings in place of the recipe's (``epochs=3``, ``lr=0.05``, …).
 
@@ -145,7 +148,7 @@ def fit(
             description = go_on(session, recorded, description)
         try:
             with Stopping() as stopping:
-                learn(session, ready.data, stopping)
+                learn(session, ready.data, stopping, on_epoch)
         except KeyboardInterrupt:
             run.interrupted, run.signal = True, stopping.signal
             folder.keep(run.classifier)
