@@ -60,6 +60,12 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def threads_each(procs: int) -> int:
+    """How many of the cores that this process may use each of several gets."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (cores or 1) // procs)
+
+
 def launch(arguments: Sequence[str], procs: int, max_restarts: int = 0) -> int:
     """Run ``convatlas`` with these arguments in ``procs`` processes, and wait for them.
 
@@ -86,9 +92,8 @@ def launch(arguments: Sequence[str], procs: int, max_restarts: int = 0) -> int:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.disable(logging.CRITICAL)  # this process does nothing else, and says it in a line
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (cores or 1) // procs)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads_each(procs)))
     job = LaunchConfig(
         min_nodes=1,
         max_nodes=1,

@@ -50,7 +50,7 @@ def best_epoch(history: Sequence[Mapping[str, Any]]) -> int:
 def with_validation(data: Dataset, seed: int) -> Dataset:
     """The data set with a validation part: if it has none, a fifth of the training pictures.
 
-    To stop where the test pictures are named best would be to learn from them.
+    To stop, or to choose, where the test pictures are named best would be to learn from them.
 
     Args:
         data: it may have such a part already.
@@ -64,11 +64,11 @@ def with_validation(data: Dataset, seed: int) -> Dataset:
         return data
     if not isinstance(data.train, ImageSet):
         raise ConfigError(
-            "patience needs validation pictures, and shards are not taken apart: shard a folder "
-            "that has a folder val"
+            "patience and sweeps need validation pictures, and shards are not taken apart: shard a "
+            "folder that has a folder val"
         )
     kept, held = stratified(data.train.labels, data.train.classes, seed)
-    note = f"{len(held)} of {len(data.train)} training pictures are held back to know when to stop"
+    note = f"{len(held)} of {len(data.train)} training pictures are held back for validation"
     return replace(
         data,
         train=data.train.subset(kept),

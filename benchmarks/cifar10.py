@@ -1,0 +1,96 @@
+"""CIFAR-10 as JPEG files, beside airbench94 with Muon: accuracy and time, seed by seed.
+
+    python benchmarks/cifar10.py --data DIR --seeds 3    # DIR/{train,test}/CLASS/….jpg
+
+Time is everything after the files are on disk: listing, decoding into an empty cache, the trial,
+every step and every evaluation. The peer (`peers/airbench.py`) begins with the same decoded
+pictures, and the time of their decoding is added to its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from machine import describe
+from peers import airbench
+
+from convatlas import data as sources
+from convatlas.data import Dataset
+from convatlas.nets.build import build
+from convatlas.train import fit
+
+NET = "vgg_fast"
+OPTIONS: dict[str, Any] = {"conv_arch": ((1, 32), (2, 128), (2, 256)), "in_channels": 3}
+SETTINGS: dict[str, Any] = {
+    "optimizer": "muon",
+    "lr": 0.01,
+    "epochs": 6,
+    "shift": 2,
+    "label_smoothing": 0.1,
+}
+
+
+def load(root: Path) -> tuple[Dataset, float]:
+    """The data set through an empty cache, all of it in memory, and the seconds that took."""
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["CONVATLAS_CACHE"] = cache
+        started = time.perf_counter()
+        data = sources.load(str(root), side=32)
+        for part in (data.train, data.test):
+            part.sample(len(part))
+        return data, time.perf_counter() - started
+
+
+def ours(data: Dataset, seed: int, changes: dict[str, Any]) -> tuple[float, float]:
+    """Test accuracy in percent, and seconds."""
+    started = time.perf_counter()
+    torch.manual_seed(seed)
+    net = build(NET, num_classes=len(data.train.classes), input_size=32, **OPTIONS)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = SETTINGS | {"seed": seed} | changes
+        run = fit(net, data, recipe="fast", out=Path(folder) / "run", quiet=True, **settings)
+    assert run.report is not None
+    return 100 * run.report.top1, time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="a folder with train and test")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, help="of both sides, in place of their own")
+    parser.add_argument("--dtype", choices=["bfloat16", "float32"], default="bfloat16")
+    options = parser.parse_args()
+    print(describe())
+    print("\n| seed | airbench94 with Muon | ConvAtlas | time, of its |\n|---|---|---|---|")
+    changes = {} if options.epochs is None else {"epochs": options.epochs}
+    rows = []
+    for seed in range(options.seeds):
+        data, decoding = load(options.data)
+        parts = [part.sample(len(part)) for part in (data.train, data.test)]
+        peer = airbench.train(*parts, seed=seed, dtype=getattr(torch, options.dtype), **changes)
+        theirs = decoding + peer.training + peer.evaluating
+        accuracy, own = ours(data, seed, changes)
+        rows.append((peer.accuracy, accuracy, (decoding + own) / theirs))
+        print(
+            f"| {seed} | {peer.accuracy:.2f} % in {theirs:,.0f} s | {accuracy:.2f} % in "
+            f"{decoding + own:,.0f} s | {rows[-1][-1]:.2f} |",
+            flush=True,
+        )
+    for name, values in zip(
+        ("airbench94", "ConvAtlas", "time"), zip(*rows, strict=True), strict=True
+    ):
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        print(f"\n{name}: {statistics.mean(values):.2f} ± {spread:.2f} (n = {len(values)})")
+
+
+if __name__ == "__main__":
+    main()
