@@ -98,7 +98,7 @@ def test_a_fifth_of_each_class_is_held_back(data: Dataset) -> None:
     assert torch.equal(made.listing.part("val"), held)
     assert made.notes == (
         "one",
-        "18 of 96 training pictures are held back to know when to stop",
+        "18 of 96 training pictures are held back for validation",
     )
     assert with_validation(made, seed=4) is made
 

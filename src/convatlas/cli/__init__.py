@@ -27,6 +27,7 @@ COMMANDS = {
     "layer": "one layer under the glass: sizes, cost, matrix form, numbers",
     "weights": "pretrained weights: accuracy, licence, and having them here",
     "train": "train a network on a data set",
+    "sweep": "search for the settings that train it best",
     "doctor": "what is wrong with a data set, and a copy without it",
     "shard": "tar shards of a data set, to stream from",
     "evaluate": "how good a trained network is",

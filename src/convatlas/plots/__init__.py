@@ -17,6 +17,7 @@ from convatlas.plots.lines import line_chart
 from convatlas.plots.matrix import matrices
 from convatlas.plots.normalisations import normalisation_axes
 from convatlas.plots.response_maps import responses
+from convatlas.plots.searched import searched
 
 __all__ = [
     "bar_chart",
@@ -29,5 +30,6 @@ __all__ = [
     "matrices",
     "normalisation_axes",
     "responses",
+    "searched",
     "training_curves",
 ]
