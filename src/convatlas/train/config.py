@@ -96,6 +96,8 @@ class Config:
         precision, layout: ``"auto"`` lets a short trial on the real network choose.
         shards: threads that share each batch, where processes do not; None for as many as
             `most_shards` allows.
+        compiled: training steps, and nothing else, go through ``torch.compile``: the first takes up
+            to some minutes, and those after it less on a GPU. One thread has the whole batch.
         seed: of the weights drawn here, the order of the pictures and the augmentation.
     """
 
@@ -143,6 +145,7 @@ class Config:
     precision: Precision = "auto"
     layout: Layout = "auto"
     shards: int | None = None
+    compiled: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -164,6 +167,7 @@ class Config:
         for name in ("shards", "repeat", "patience", "steps"):
             value = getattr(self, name)
             self._check(name, value is None or value >= 1, "at least 1")
+        self._check("shards", not self.compiled or self.shards in (None, 1), "1 where compiled")
         self._check("lr", self.lr is None or 0 < self.lr < math.inf, "above 0 and finite")
         self._check("stage_decay", 0 < self.stage_decay <= 1, "above 0, and 1 at most")
         self._check("momentum", 0 <= self.momentum < 1, "from 0 to below 1")

@@ -112,7 +112,7 @@ def choose(net: nn.Module, pixels: Tensor, labels: Tensor, config: Config) -> En
         precisions = ["float32"]
     layouts = list(_FORMATS) if config.layout == "auto" else [config.layout]
     shards = config.shards or most_shards(net, len(pixels), pixels.device)
-    if here().world > 1:  # they share the batches already
+    if config.compiled or here().world > 1:  # which share the batches already
         shards = 1
     candidates = [Engine(p, layout, shards) for p, layout in product(precisions, layouts)]
     if len(candidates) == 1:

@@ -88,7 +88,10 @@ class Loop:
         config = settle(net, config)
         self.optimizer = make_optimizer(net, config)
         self.ranks = here()
-        self.shards = Replica(net) if self.ranks.world > 1 else Shards(net, engine.shards)
+        if self.ranks.world > 1:
+            self.shards: Shards = Replica(net, config.compiled)
+        else:
+            self.shards = Shards(net, engine.shards, config.compiled)
         device = self.device = next(net.parameters()).device
         self.net, self.config, self.engine = net, config, engine
         # what the feed has cut to the network's side is not resized again

@@ -11,6 +11,7 @@ from convatlas.classifier import Classifier
 from convatlas.data import Dataset, Preprocess
 from convatlas.errors import ConfigError
 from convatlas.evaluate import place_classes
+from convatlas.train.compiling import check_compiler
 from convatlas.train.config import Config
 from convatlas.train.distributed import here
 from convatlas.train.engine import Engine, choose
@@ -85,6 +86,8 @@ def prepare(
         raise ConfigError(
             "sync_norm is True, but it is for processes on GPUs, and here is none: leave it out"
         )
+    if config.compiled:
+        check_compiler(device)
     classifier = Classifier(net.to(device), preprocess, data.train.classes)
     pixels, _ = data.train.sample(config.batch_size)
     classifier.logits(pixels[:2])

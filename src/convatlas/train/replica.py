@@ -16,15 +16,16 @@ T = TypeVar("T")
 class Replica(Shards):
     """`Shards` with one thread, whose gradients are the mean over all processes.
 
-    Gradients travel while the backward pass is still under way. The moving averages are those of
-    the first process.
+    Gradients travel while the backward pass is still under way; where it is compiled, and so of one
+    piece, after it. The moving averages are those of the first process.
 
     Args:
         net: this process's copy, on its device and in its memory layout.
+        compiled: as of `Shards`.
     """
 
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__(net, 1)
+    def __init__(self, net: nn.Module, compiled: bool = False) -> None:
+        super().__init__(net, 1, compiled)
         self.trained = 0  # tensors that `whole` moves
         self.whole: DistributedDataParallel | None = None
 
@@ -48,5 +49,5 @@ class Replica(Shards):
         trained = sum(p.requires_grad for p in self.nets[0].parameters())
         if self.whole is None or trained != self.trained:
             self.whole = None  # it lets go of the weights before another one takes hold
-            self.trained, self.whole = trained, DistributedDataParallel(self.nets[0])
+            self.trained, self.whole = trained, DistributedDataParallel(self.called)
         return self.whole

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from convatlas.nets.parts import Net
+from convatlas.train.compiling import compile_steps
 
 LEAST = 64  # pictures in a shard, so that batch statistics stay those of a batch
 
@@ -47,10 +48,12 @@ class Shards:
     Args:
         net: the network, on its device and in its memory layout.
         count: threads; with one, everything happens in the caller's.
+        compiled: whether steps go through ``torch.compile``; for one thread.
     """
 
-    def __init__(self, net: nn.Module, count: int) -> None:
+    def __init__(self, net: nn.Module, count: int, compiled: bool = False) -> None:
         self.nets = [net, *(_shadow(net) for _ in range(count - 1))]
+        self.called = compile_steps(net) if compiled else net  # where it is the only one
         self.threads = torch.get_num_threads()
         self.each = max(1, self.threads // count)
         self.pool = ThreadPoolExecutor(count, "shard", torch.set_num_threads, (self.each,))
@@ -77,7 +80,7 @@ class Shards:
         for net in self.nets:
             net.zero_grad()
         if len(self.nets) == 1:
-            return learn(self.nets[0], pixels, labels)
+            return learn(self.called, pixels, labels)
         count = min(len(self.nets), len(pixels))
         shards = pixels.tensor_split(count), labels.tensor_split(count)
         done = list(self.pool.map(learn, self.nets[:count], *shards))
