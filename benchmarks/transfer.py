@@ -167,8 +167,9 @@ def probes(data: Dataset, starts: Mapping[Pair, Classifier], folder: Path) -> No
     plots.line_chart(
         folder / "probes.png",
         {name: (x, 100 * np.array(list(scores.values()))) for name, scores in table.items()},
-        across="stage: " + ", ".join(f"{i} {stage}" for i, stage in enumerate(stages)),
+        across="what a linear classifier sees",
         up="test accuracy, %",
+        places=stages,
     )
 
 

@@ -35,6 +35,17 @@ def test_a_line_has_its_spread_around_it() -> None:
     assert (before != after).any(-1).mean() > 0.1  # half of the frame's height is in the band
 
 
+def test_places_have_their_names() -> None:
+    x, drawn = np.arange(3.0), []
+    for places in (("left", "right", "end"), ("left", "night", "end")):
+        png = BytesIO()
+        plots.line_chart(png, {"a": (x, x)}, places=places)
+        drawn.append(np.asarray(Image.open(png).convert("RGB")))
+    height, width = np.argwhere((drawn[0] != drawn[1]).any(-1)).T
+    assert height.min() > 0.8 * len(drawn[0])
+    assert abs(width.mean() / drawn[0].shape[1] - 0.5) < 0.1
+
+
 def test_a_logarithm_is_straight_over_a_logarithmic_axis() -> None:
     x, middle = np.logspace(0, 3, 20), []
     for logarithmic in (False, True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +20,7 @@ def line_chart(
     up: str = "",
     spread: Mapping[str, NDArray[np.floating]] | None = None,
     logarithmic: bool = False,
+    places: Sequence[str] = (),
 ) -> None:
     """Draw up to four lines, told apart by colour and by dashes.
 
@@ -29,6 +30,7 @@ def line_chart(
         across, up: what the two axes measure.
         spread: of each line ``(n,)``, say standard deviations: a band so far to both sides of it.
         logarithmic: whether the horizontal axis is, with a mark at each point.
+        places: names for 0, 1, … on the horizontal axis, in place of numbers.
     """
     from matplotlib.figure import Figure
 
@@ -44,6 +46,8 @@ def line_chart(
             axes.set_xscale("log")
             axes.set_xticks(x, [f"{value:g}" for value in x])
             axes.minorticks_off()
+    if places:
+        axes.set_xticks(range(len(places)), places)
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.grid(alpha=0.3)
