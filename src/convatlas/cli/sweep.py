@@ -79,6 +79,8 @@ def sweep(
     from convatlas.train.sweep.begin import begin
     from convatlas.train.sweep.conduct import conduct
 
+    if procs < 1:
+        raise ConfigError(f"procs is {procs}, but it must be at least 1")
     asked: dict[str, Any] = {"epochs": epochs, "seed": seed}
     changes = read_options(with_) | {n: value for n, value in asked.items() if value is not None}
     say = console(quiet=json).print

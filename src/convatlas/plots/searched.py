@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from convatlas.plots.canvas import BLUE, ORANGE, save
 
 _COLUMNS = 3
+_DECADES = 1000  # between the ends, from which on there is room for powers of ten only
 
 
 def searched(
@@ -72,7 +73,8 @@ def searched(
             axes.margins(x=0.2)
         if name in logarithmic:
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            narrow = max(values) < _DECADES * min(values)
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if narrow else (1,)))
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.xaxis.set_minor_formatter(lambda value, _: "")
     for axes in rest[len(settings) :]:

@@ -29,17 +29,15 @@ def conduct(
     Args:
         plan: as `begin.begin` or `plan.read` returns it.
         folder: of the sweep.
-        procs: processes that make trials at a time.
+        procs: processes that make trials at a time; with 1, this one.
         say: gets a line for each trial that ended; None for silence.
 
     Raises:
-        ConfigError: a number of processes that cannot be; another process is at work in the folder.
+        ConfigError: another process is at work in the folder.
         ConfigError, ShapeError, DataError, ModelError: the trials cannot be trained at all.
         TrainingError: processes were killed, or no trial came to its end.
         StorageError: a disk is full.
     """
-    if procs < 1:
-        raise ConfigError(f"procs is {procs}, but it must be at least 1")
     with files.alone(folder) as ours, Study(folder, plan.space, plan.config) as study:
         if not ours:
             raise ConfigError(

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 from convatlas.errors import ConfigError, UnknownNameError
 from convatlas.train.config import Config
 
-_NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(:log)?")
 _UNSEARCHED = ("recipe", "drops")  # a name for the record, and pairs of numbers
 _HOW = "name=low..high, name=low..high:log or name=a,b,c"
@@ -77,7 +77,7 @@ def parse(texts: Iterable[str]) -> dict[str, Range | Choice]:
         if name in space:
             raise ConfigError(f"search {text!r}: {name} is searched twice: say it once")
         if ".." in values or ":" in values:
-            space[name] = _range(text, values, float in (get_args(kinds[name]) or (kinds[name],)))
+            space[name] = _range(text, values, get_args(kinds[name]) or (kinds[name],))
         else:
             space[name] = _choice(text, values)
     if not space:
@@ -101,17 +101,19 @@ def check(space: Space, make: Callable[[Mapping[str, Any]], Config]) -> None:
             make(first | {name: value})
 
 
-def _range(text: str, values: str, real: bool) -> Range:
+def _range(text: str, values: str, kinds: tuple[Any, ...]) -> Range:
     found = _RANGE.fullmatch(values)
     if found is None:
         raise ConfigError(f"search {text!r} must be {_HOW}, low and high being numbers")
-    whole = not real and all("." not in e and "e" not in e.lower() for e in found.groups()[:2])
-    low, high = (int(end) if whole else float(end) for end in found.groups()[:2])
+    low, high, log = float(found[1]), float(found[2]), found[3] is not None
+    whole = int in kinds and float not in kinds
+    if whole and not (low.is_integer() and high.is_integer()):
+        raise ConfigError(f"search {text!r}: these are whole numbers, and so must the ends be")
     if not low < high:
         raise ConfigError(f"search {text!r}: a range goes up, from {low:g} to more than that")
-    if found[3] and low <= 0:
+    if log and low <= 0:
         raise ConfigError(f"search {text!r}: a logarithmic range begins above 0, not at {low:g}")
-    return Range(low, high, found[3] is not None, whole)
+    return Range(int(low), int(high), log, True) if whole else Range(low, high, log)
 
 
 def _choice(text: str, values: str) -> Choice:
