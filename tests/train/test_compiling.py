@@ -24,19 +24,13 @@ CONFIG = Config(epochs=2, batch_size=32, lr=0.05, precision="float32", layout="c
 COMPILED = replace(CONFIG, compiled=True)
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The headers that PyTorch compiles first take longer than all the rest."""
-    return tmp_path_factory.mktemp("inductor")
-
-
 @pytest.fixture
-def compiler(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     try:
         check_compiler(torch.device("cpu"))
     except ConfigError as error:
         pytest.skip(f"torch.compile is not tried: {error}")
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(cache))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
     counters.clear()
 
 
@@ -76,16 +70,17 @@ def test_the_steps_are_those_of_the_network_as_it_stands(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("compiler")
-def test_processes_add_up_what_they_compiled(tmp_path: Path, processes: Any) -> None:
+def test_processes_add_up_what_they_traced(tmp_path: Path, processes: Any) -> None:
     """The mean of both halves' gradients is the batch's; float32 adds it in another order."""
     said = processes.run("""
-        import torch
+        import functools, torch
         from torch._dynamo.utils import counters
         from convatlas.nets.build import build
         from convatlas.train.distributed import here, joined
         from convatlas.train.engine import Engine
         from convatlas.train.replica import Replica
+
+        torch.compile = functools.partial(torch.compile, backend="aot_eager")  # no C++, for time
 
         @joined()
         def main():
@@ -133,10 +128,14 @@ def test_a_machine_without_a_compiler_is_told_before_anything_begins(
 
 
 def test_what_is_compiled_is_one_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    counters.clear()
     monkeypatch.setattr("convatlas.train.engine.most_shards", lambda *_: 2)
     pixels, labels = torch.rand(8, 1, 8, 8), torch.arange(8) % 3
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
     assert choose(net, pixels, labels, CONFIG).shards == 2
     assert choose(net, pixels, labels, COMPILED).shards == 1
+    tried = choose(net, pixels, labels, Config(compiled=True, precision="float32")).trial
+    assert len(tried) == 2
+    assert not counters["stats"]["unique_graphs"]  # the trial itself compiles nothing
     with pytest.raises(ConfigError, match="shards is 2, but it must be 1 where compiled"):
         replace(COMPILED, shards=2)

@@ -107,6 +107,14 @@ def choose(net: nn.Module, pixels: Tensor, labels: Tensor, config: Config) -> En
         pixels, labels: one batch as training will see it, ``(N, C, H, W)`` and ``(N,)``.
         config: fixes precision, layout or shards where it does not leave them open.
     """
+    tried = candidates(net, pixels, config)
+    if len(tried) == 1:
+        return tried[0]
+    return _fastest(tried, net, pixels, labels, config)
+
+
+def candidates(net: nn.Module, pixels: Tensor, config: Config) -> list[Engine]:
+    """The engines that the configuration allows, the likelier winner first; as `choose`."""
     precisions = list(_DTYPES) if config.precision == "auto" else [config.precision]
     if config.precision == "auto" and not _bfloat16_pays(pixels.device):
         precisions = ["float32"]
@@ -114,25 +122,23 @@ def choose(net: nn.Module, pixels: Tensor, labels: Tensor, config: Config) -> En
     shards = config.shards or most_shards(net, len(pixels), pixels.device)
     if config.compiled or here().world > 1:  # which share the batches already
         shards = 1
-    candidates = [Engine(p, layout, shards) for p, layout in product(precisions, layouts)]
-    if len(candidates) == 1:
-        return candidates[0]
-    return _fastest(candidates, net, pixels, labels, config)
+    return [Engine(p, layout, shards) for p, layout in product(precisions, layouts)]
 
 
 def _fastest(
-    candidates: list[Engine], net: nn.Module, pixels: Tensor, labels: Tensor, config: Config
+    engines: list[Engine], net: nn.Module, pixels: Tensor, labels: Tensor, config: Config
 ) -> Engine:
+    config = replace(config, compiled=False)  # which takes longer than a trial may
     end = time.perf_counter() + _SECONDS
     trial: dict[str, float] = {}
     devices = [] if pixels.device.type == "cpu" else [pixels.device]
     with torch.random.fork_rng(devices, device_type=pixels.device.type):
-        turns = candidates * 2  # a moment's disturbance spoils one turn, not a candidate
+        turns = engines * 2  # a moment's disturbance spoils one turn, not a candidate
         for waiting, engine in zip(range(len(turns), 0, -1), turns, strict=True):
             left = end - time.perf_counter()
             if trial and left <= 0:
                 break
-            step = _stepper(engine, copy.deepcopy(net), labels, config)
+            step = stepper(engine, copy.deepcopy(net), labels, config)
             try:
                 speed = _speed(step, pixels, time.perf_counter() + left / waiting)
             except RuntimeError:
@@ -140,7 +146,7 @@ def _fastest(
                     raise
             else:
                 trial[str(engine)] = max(round(speed, 1), trial.get(str(engine), 0.0))
-    tried = [engine for engine in candidates if str(engine) in trial]
+    tried = [engine for engine in engines if str(engine) in trial]
     winner = max(tried, key=lambda engine: trial[str(engine)])
     return replace(winner, trial=trial)
 
@@ -163,12 +169,18 @@ def _speed(step: Callable[[Tensor], float], pixels: Tensor, deadline: float) -> 
     return speed
 
 
-def _stepper(
+def stepper(
     engine: Engine, net: nn.Module, labels: Tensor, config: Config
 ) -> Callable[[Tensor], float]:
-    """A function that makes one training step on a batch and returns the seconds it took."""
+    """A function that makes one training step on a batch and returns the seconds it took.
+
+    Args:
+        engine, net: what trains, and how.
+        labels: of the batches, ``(N,)``; of a smaller one the first of them.
+        config: optimiser and strategy, and whether steps are compiled.
+    """
     net = engine.place(net)
-    optimizer, shards = make_optimizer(net, config), Shards(net, engine.shards)
+    optimizer, shards = make_optimizer(net, config), Shards(net, engine.shards, config.compiled)
     Thaw(shards.nets, config, steps=1).train(step=1)  # the run's last step, when most is thawed
 
     def step(pixels: Tensor) -> float:
