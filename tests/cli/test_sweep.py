@@ -110,6 +110,21 @@ def test_a_sweep(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert len(longer["trials"]) == 3
 
 
+@pytest.mark.slow
+def test_from_pretrained_weights(digits: Path, trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sweep"
+    argv = ["sweep", "lenet_bn", str(digits), *FIXED, "--weights", str(trained), "--epochs", "1"]
+    argv += ["--search", "strategy=head,finetune", "--trials", "2", "--seed", "2"]
+    assert main([*argv, "--out", str(out)]) == 0
+    found = json.loads((out / "sweep.json").read_text())
+    assert found["test_accuracy"] is not None
+    assert f"--weights {trained}" in found["command"]
+    for one in found["trials"]:
+        made = json.loads((out / f"trial-{one['number']:04d}" / "run.json").read_text())
+        assert made["config"]["strategy"] == one["settings"]["strategy"]
+        assert made["start"]
+
+
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     net = ["lenet_bn", "digits"]
     assert "sweep needs NET and DATA" in refused(capsys, *RATES)
