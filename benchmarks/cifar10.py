@@ -32,6 +32,8 @@ SETTINGS: dict[str, Any] = {
     "optimizer": "muon",
     "lr": 0.01,
     "epochs": 6,
+    "batch_size": 256,
+    "flip": True,
     "shift": 2,
     "label_smoothing": 0.1,
 }

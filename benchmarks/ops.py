@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     options = parser.parse_args()
     print(describe())
-    print(f"\nlenet_bn on Fashion-MNIST, {options.epochs} epochs of recipe fast\n")
+    print(f"\nlenet_bn on Fashion-MNIST, {options.epochs} epochs of batches of 256, mirrored\n")
     print("| layers | test accuracy | pictures a second |\n|---|---|---|")
     data = sources.load("fashion-mnist")
     for layers, written_out in (("torch.nn", False), ("convatlas.ops", True)):
@@ -44,6 +44,8 @@ def main() -> None:
                     epochs=options.epochs,
                     seed=seed,
                     early_share=0.0,
+                    batch_size=256,
+                    flip=True,
                     out=Path(folder),
                     quiet=True,
                 )

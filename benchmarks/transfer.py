@@ -37,7 +37,13 @@ Pair = tuple[str, str]
 PAIRS: tuple[Pair, ...] = (("cat", "dog"), ("ship", "truck"))
 COUNTS = (25, 50, 100, 500)
 NET = "resnet20"
-PRETRAINING: Mapping[str, Any] = {"recipe": "fast", "epochs": 5, "shift": 4}
+PRETRAINING: Mapping[str, Any] = {
+    "recipe": "fast",
+    "epochs": 5,
+    "batch_size": 256,
+    "flip": True,
+    "shift": 4,
+}
 #: from nothing it takes a higher rate, and the same one for every stage
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "head": {"strategy": "head"},
