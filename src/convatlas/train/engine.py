@@ -8,6 +8,7 @@ recorded in the run.
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -29,7 +30,7 @@ from convatlas.train.strategy import Thaw
 
 _SECONDS = 2.0  # what a trial may cost
 _STEPS = 3  # timed steps of a turn after a first small one
-_FIRST = 4  # pictures in that first step
+_FIRST = 2  # pictures of each shard in that first step: one alone has no batch statistics
 # the likelier winner first: of a network too slow for more, only it is tried
 _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 _FORMATS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
@@ -136,11 +137,12 @@ def _fastest(
         turns = engines * 2  # a moment's disturbance spoils one turn, not a candidate
         for waiting, engine in zip(range(len(turns), 0, -1), turns, strict=True):
             left = end - time.perf_counter()
-            if trial and left <= 0:
-                break
+            first = min(_FIRST * engine.shards, len(pixels))
+            if trial and left <= first / trial.get(str(engine), math.inf):
+                break  # but another engine than those tried gets one step, if it takes longer
             step = stepper(engine, copy.deepcopy(net), labels, config)
             try:
-                speed = _speed(step, pixels, time.perf_counter() + left / waiting)
+                speed = _speed(step, pixels, first, time.perf_counter() + left / waiting)
             except RuntimeError:
                 if waiting == 1 and not trial:  # it is not the engine that is wrong
                     raise
@@ -151,12 +153,12 @@ def _fastest(
     return replace(winner, trial=trial)
 
 
-def _speed(step: Callable[[Tensor], float], pixels: Tensor, deadline: float) -> float:
+def _speed(step: Callable[[Tensor], float], pixels: Tensor, first: int, deadline: float) -> float:
     """Pictures a second in the quickest of a few steps before ``deadline``, the first excepted.
 
-    Each step takes as many pictures as the time that is left allows.
+    That one takes ``first`` pictures, and the others as many as the time that is left allows.
     """
-    batch = min(_FIRST, len(pixels))
+    batch = first
     seconds = step(pixels[:batch])
     speed = batch / seconds
     for waiting in range(_STEPS, 0, -1):
