@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from convatlas.errors import ConvAtlasError, UnknownNameError
 
 COMMANDS = {
-    "demo": "watch a small VGG learn Fashion-MNIST, in about two minutes",
+    "demo": "watch a small VGG learn Fashion-MNIST, in about a minute",
     "nets": "the catalogue: name, family, year, parameters, MACs, idea, deviations",
     "show": "the layers of a network, with the arithmetic of every shape",
     "layer": "one layer under the glass: sizes, cost, matrix form, numbers",

@@ -30,7 +30,7 @@ def demo(
     data_dir: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
     seed: int = 0,
 ) -> None:
-    """Train a small VGG on Fashion-MNIST in about a minute and a half, and show what it learned.
+    """Train a small VGG on Fashion-MNIST in about a minute, and show what it learned.
 
     Args:
         out: the run folder; a new one under runs/ by default.
@@ -39,7 +39,7 @@ def demo(
     """
     say = console().print
     data = _fetch(data_dir)
-    say(f"Training {DEMO_NET} takes about two minutes on two CPU cores; Ctrl-C keeps what it has.")
+    say(f"Training {DEMO_NET} takes about a minute on two CPU cores; Ctrl-C keeps what it has.")
     run = train_demo(data, out, seed=seed)
     if run.report is None:
         return
