@@ -369,6 +369,19 @@ def test_other_settings(runs: Runs, begun: Run) -> None:
     assert "goes on in its own folder" in resumed(out=runs.root / "other")
 
 
+def test_a_setting_that_has_come_since(runs: Runs, begun: Run) -> None:
+    path = begun.folder / "run.json"
+    described = json.loads(path.read_text())
+    assert described["config"].pop("trivial") is False
+    path.write_text(json.dumps(described))
+    said = refused(
+        ConfigError,
+        lambda: runs.fit(runs.make(), "run", resume=begun.folder, trivial=True),
+    )
+    assert "was begun with trivial=False, and this is trivial=True" in said
+    same(runs.fit(runs.make(), "run", resume=begun.folder), runs.whole())
+
+
 def test_another_network(runs: Runs, begun: Run) -> None:
     def resumed(net: nn.Module) -> Any:
         return lambda: runs.fit(net, "run", resume=begun.folder)

@@ -133,8 +133,9 @@ def check(run: Path, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> Non
             f"{run} trains {then_net['name']}, and this is {net['name']}: leave the network out, "
             "or begin another run"
         )
+    begun = Config().to_dict() | recorded["config"]  # a setting that has come since had its default
     for kind, then, here in (
-        ("", recorded["config"] | {"recipe": ""}, now["config"] | {"recipe": ""}),
+        ("", begun | {"recipe": ""}, now["config"] | {"recipe": ""}),
         ("network option ", then_net["options"], net["options"]),
     ):
         if differing := _differing(then, here):
