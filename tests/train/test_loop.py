@@ -12,7 +12,8 @@ from convatlas.data import Dataset, Preprocess
 from convatlas.errors import ConfigError, TrainingError
 from convatlas.train import Config
 from convatlas.train.engine import Engine
-from convatlas.train.loop import Loop, Tally
+from convatlas.train.loop import Loop
+from convatlas.train.tally import Tally
 
 ENGINE = Engine("float32", "contiguous")
 Make = Callable[[], nn.Sequential]

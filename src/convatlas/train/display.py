@@ -19,8 +19,8 @@ from convatlas.data.balance import imbalance
 from convatlas.train.config import Config
 from convatlas.train.distributed import here
 from convatlas.train.engine import Engine
-from convatlas.train.loop import Tally
 from convatlas.train.strategy import described
+from convatlas.train.tally import Tally
 
 _HEADER = "epoch    loss  accuracy  {0:>4} loss  {0:>4} accuracy  images/s  waiting  seconds"
 _UNEQUAL = 10  # times as many pictures of one class as of another, from which on it is said

@@ -18,8 +18,9 @@ from convatlas.nets.parts import Net
 from convatlas.train.config import Config
 from convatlas.train.engine import Engine
 from convatlas.train.feed import Feed
-from convatlas.train.loop import Loop, Tally
+from convatlas.train.loop import Loop
 from convatlas.train.strategy import halves
+from convatlas.train.tally import Tally
 
 HEAD_ENGINE = Engine("float32", "channels-last")  # nothing to try: a layer takes no time
 _BATCH = 64  # pictures that go through the body at once

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from textwrap import shorten
 from typing import Any
@@ -31,29 +31,9 @@ from convatlas.train.size import early_side
 from convatlas.train.starting_point import StartingPoint
 from convatlas.train.strategy import Thaw
 from convatlas.train.streaming import feed_of
+from convatlas.train.tally import Tally
 
 _EXPLODED = 1e5  # nats: a right answer's probability of e^−100,000 is no accident of a batch
-
-
-@dataclass
-class Tally:
-    """Sums over the steps of an epoch: pictures, loss, right answers, and where the time went."""
-
-    images: int = 0
-    loss: float = 0.0
-    right: int = 0
-    waiting: float = 0.0
-    computing: float = 0.0
-
-    def row(self) -> dict[str, float]:
-        """Means a picture, pictures a second, and the share of time spent waiting for data."""
-        seconds = self.waiting + self.computing
-        return {
-            "train_loss": self.loss / self.images,
-            "train_accuracy": self.right / self.images,
-            "images_per_second": self.images / seconds,
-            "waiting": self.waiting / seconds,
-        }
 
 
 class Loop:
