@@ -34,7 +34,7 @@ def conduct(
 
     Raises:
         ConfigError: another process is at work in the folder.
-        ConfigError, ShapeError, DataError, ModelError: the trials cannot be trained at all.
+        ShapeError, DataError, ModelError, ConfigError: no trial can be trained at all.
         TrainingError: processes were killed, or no trial came to its end.
         StorageError: a disk is full.
     """

@@ -8,9 +8,11 @@ Vizier", 2017, section 3.2.2).
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -18,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from convatlas import files
-from convatlas.errors import ConfigError
+from convatlas.errors import ConfigError, ModelError, StorageError
 from convatlas.train.config import Config
 from convatlas.train.sweep.space import Choice, Range, Space
 
@@ -30,7 +32,9 @@ try:
         FloatDistribution,
         IntDistribution,
     )
+    from optuna.exceptions import OptunaError, StorageInternalError
     from optuna.trial import FrozenTrial, TrialState
+    from sqlalchemy.exc import SQLAlchemyError
 except ImportError:
     raise ConfigError("sweep needs Optuna: pip install 'convatlas[sweep]'") from None
 
@@ -104,19 +108,29 @@ class Trial:
 class Study:
     """The trials of a sweep, which several processes may share; a context that closes the file.
 
+    Inside, a disk that is full is a `StorageError`.
+
     Args:
         folder: of the sweep.
         space: what is searched.
         config: the seed decides, with the trials before it, what a trial tries; and in the first
             fifth of the epochs, where rates may still rise, no trial is given up.
+
+    Raises:
+        ModelError: the file is damaged, or another version wrote it.
     """
 
     def __init__(self, folder: Path, space: Space, config: Config) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space, self._file = space, folder / "sweep.db"
-        self._storage = optuna.storages.RDBStorage(
-            f"sqlite:///{self._file}", engine_kwargs={"connect_args": {"timeout": _PATIENCE}}
-        )
+        connect = partial(sqlite3.connect, self._file, timeout=_PATIENCE)  # no path is a URL
+        try:
+            self._storage = optuna.storages.RDBStorage(
+                "sqlite:///sweep.db", engine_kwargs={"creator": connect}
+            )
+        except (SQLAlchemyError, OptunaError, RuntimeError) as error:
+            said = str(error).partition("\n")[0]
+            raise ModelError(f"{self._file} cannot be read ({said}): begin another sweep") from None
         self._study = optuna.create_study(
             storage=self._storage,
             sampler=_Seeded(config.seed),
@@ -137,6 +151,9 @@ class Study:
     ) -> None:
         self._storage.remove_session()
         self._storage.engine.dispose()
+        if isinstance(error, StorageInternalError):
+            said = error.__cause__ or error
+            raise StorageError(f"{self._file} cannot be written ({said})") from None
 
     def next(self, trials: int) -> Trial | None:
         """A trial that was given back, or else a new one; None where ``trials`` have begun."""
