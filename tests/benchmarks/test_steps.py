@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from torch import nn
 
 from convatlas.nets.catalog import CATALOG, find
 
@@ -80,12 +81,18 @@ def test_resnet50_says_its_shares_of_the_peaks(run) -> None:
 @pytest.mark.slow
 def test_gpu_runs_on_a_cpu(run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced and differentiated as on a GPU; C++ compilers have a test of their own."""
-    traced = partial(torch.compile, backend="aot_eager")
-    monkeypatch.setattr(torch, "compile", traced)
+    compiled, traced = [], partial(torch.compile, backend="aot_eager")
+
+    def counted(net: nn.Module, **how: bool) -> nn.Module:
+        compiled.append(net)
+        return traced(net, **how)
+
+    monkeypatch.setattr(torch, "compile", counted)
     _, ours, autocast, plain = run("gpu", *TINY, "--device", "cpu")
     assert ours[0] == "ConvAtlas, bfloat16, channels-last, compiled"
     assert [autocast[0], plain[0]] == ["plain, bfloat16 autocast", "plain, float32"]
-    assert float(ours[-1].removesuffix(" s")) > 10 * float(plain[-1].removesuffix(" s"))
+    assert len(compiled) == 1
+    assert all(row[-1].endswith(" s") for row in (ours, autocast, plain))
 
 
 def test_the_trials_table_has_every_family(run) -> None:
@@ -93,5 +100,5 @@ def test_the_trials_table_has_every_family(run) -> None:
     assert {find(name).family for name in trial.BATCHES} == {row.family for row in CATALOG.values()}
     _, row = run("trial", "lenet_bn", "--batch", "4", "--rounds", "2")
     assert row[:2] == ["LeNet", "lenet_bn, 28, 4"]
-    assert 0 < float(row[2].removesuffix(" s")) < 5
+    assert float(row[2].removesuffix(" s")) > 0
     assert row[3] in ("float32, channels-last", "float32, contiguous") or "bfloat16" in row[3]
