@@ -197,8 +197,9 @@ def test_of_two_processes_one_dies_and_the_other_goes_on(
 @pytest.mark.slow
 def test_ctrl_c_ends_all_processes(digits: Path, tmp_path: Path, start: Start) -> None:
     sweep = tmp_path / "sweep"
-    argv = ["lenet_bn", digits, *FIXED, *RATES, "--trials", "9", "--epochs", "500", "--procs", "2"]
-    process = start(*argv, "--out", sweep)
+    argv = ["lenet_bn", digits, *FIXED, *RATES, "--trials", "9", "--procs", "2"]
+    # so many epochs that the first trial does not end before the second process has begun
+    process = start(*argv, "--epochs", "100000", "--out", sweep)
     until(lambda: all((sweep / f"trial-000{n}" / "metrics.jsonl").exists() for n in (1, 2)))
     both = workers(process)
     assert len(both) == 2
