@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -178,8 +181,19 @@ def test_autocast_is_only_in_bfloat16() -> None:
         assert fc(x).dtype == torch.float32
 
 
-def test_the_probe_answers_for_this_machine() -> None:
-    assert engine._bfloat16_pays(torch.device("cpu")) in (True, False)
+def test_the_probe_answers_alike_on_a_machine_that_is_busy() -> None:
+    """Where bf16 is emulated, a wrong answer would train in it, hundreds of times slower."""
+    cpu, threads = torch.device("cpu"), torch.get_num_threads()
+    idle = engine._bfloat16_pays(cpu)
+    spinning = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(spinning) for _ in range(2 * (os.cpu_count() or 1))]
+    try:
+        assert {engine._bfloat16_pays(cpu) for _ in range(10)} == {idle}
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    assert torch.get_num_threads() == threads
 
 
 class Views(nn.Module):

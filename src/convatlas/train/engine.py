@@ -203,16 +203,24 @@ def _bfloat16_pays(device: torch.device) -> bool:
 
     A processor without bf16 instructions emulates them hundreds of times slower: too slow for a
     trial on a whole network. This probe costs milliseconds, and follows ``ONEDNN_MAX_CPU_ISA``.
-    The two take turns, because others who use the machine slow down whichever is under way.
+    On a processor it is one thread's own time that counts: whatever else the machine does, and
+    however long that thread is kept waiting, decides nothing.
     """
+    on_cpu, threads = device.type == "cpu", torch.get_num_threads()
+    clock = time.thread_time if on_cpu else time.perf_counter
+    ones = torch.ones(192, 192, device=device)
 
     def seconds(a: Tensor) -> float:
-        started = time.perf_counter()
-        (a @ a)[0, 0].item()
-        return time.perf_counter() - started
+        times = []
+        for _ in range(4):
+            started = clock()
+            (a @ a)[0, 0].item()
+            times.append(clock() - started)
+        return min(times)
 
-    ones = torch.ones(192, 192, device=device)
-    both = ones.to(torch.bfloat16), ones
-    turns = [tuple(map(seconds, both)) for _ in range(5)]
-    bfloat16, float32 = map(min, zip(*turns, strict=True))
-    return bool(bfloat16 < float32)
+    if on_cpu:
+        torch.set_num_threads(1)
+    try:
+        return seconds(ones.to(torch.bfloat16)) < seconds(ones)
+    finally:
+        torch.set_num_threads(threads)
