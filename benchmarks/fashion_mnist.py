@@ -23,9 +23,9 @@ from peers import d2l
 from convatlas import data as sources
 from convatlas.data import ImageSet, Preprocess, Stream
 from convatlas.nets.build import build
-from convatlas.train.engine import choose
 from convatlas.train.loop import Loop
 from convatlas.train.recipes.course import course
+from convatlas.train.trial import choose
 
 
 @dataclass(frozen=True)

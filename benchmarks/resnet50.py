@@ -13,7 +13,7 @@ from machine import CPU
 from steps import Work, arguments, report
 
 from convatlas.train import Config
-from convatlas.train.engine import choose
+from convatlas.train.trial import choose
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -22,7 +23,9 @@ from convatlas.analysis.trace import trace
 from convatlas.nets.build import build
 from convatlas.nets.parts import Net
 from convatlas.train import Config
-from convatlas.train.engine import Engine, stepper
+from convatlas.train.engine import Engine
+from convatlas.train.optim import make_optimizer
+from convatlas.train.trial import learner
 
 _ROUND = 1.5  # seconds that a way has in a round, at least
 
@@ -95,8 +98,18 @@ class Work:
     def ours(self, name: str, engine: Engine, config: Config) -> Way:
         """As `fit` makes its steps."""
         pixels, labels = self.pictures()
-        step = stepper(engine, self.build(), labels, config)
-        return Way(name, partial(step, engine.place(pixels)))
+        pixels, net = engine.place(pixels), engine.place(self.build())
+        learn, optimizer = learner(engine, net, labels, config), make_optimizer(net, config)
+
+        def step() -> float:
+            started = time.perf_counter()
+            learn(pixels)
+            optimizer.step()
+            if self.device.type != "cpu":
+                torch.accelerator.synchronize()
+            return time.perf_counter() - started
+
+        return Way(name, step)
 
     def plain(self, name: str, dtype: torch.dtype, layout: torch.memory_format) -> Way:
         """As a short loop does."""

@@ -20,8 +20,9 @@ from steps import Way, Work, measure, told
 
 from convatlas.nets.catalog import find
 from convatlas.train import Config
-from convatlas.train.engine import Engine, candidates, choose
+from convatlas.train.engine import Engine
 from convatlas.train.optim import best_device
+from convatlas.train.trial import candidates, choose
 
 # networks of every family, and batches of which none takes longer than some seconds on two cores
 BATCHES = {

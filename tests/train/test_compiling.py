@@ -16,8 +16,9 @@ from convatlas.data import Dataset, Preprocess
 from convatlas.errors import ConfigError
 from convatlas.train import Config, Run, fit
 from convatlas.train.compiling import check_compiler
-from convatlas.train.engine import Engine, choose
+from convatlas.train.engine import Engine
 from convatlas.train.loop import Loop
+from convatlas.train.trial import choose
 
 Make = Callable[[], nn.Sequential]
 CONFIG = Config(epochs=2, batch_size=32, lr=0.05, precision="float32", layout="contiguous")
@@ -129,7 +130,7 @@ def test_a_machine_without_a_compiler_is_told_before_anything_begins(
 
 def test_what_is_compiled_is_one_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     counters.clear()
-    monkeypatch.setattr("convatlas.train.engine.most_shards", lambda *_: 2)
+    monkeypatch.setattr("convatlas.train.trial.most_shards", lambda *_: 2)
     pixels, labels = torch.rand(8, 1, 8, 8), torch.arange(8) % 3
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
     assert choose(net, pixels, labels, CONFIG).shards == 2

@@ -1,175 +1,14 @@
 from __future__ import annotations
 
-import copy
-import os
-import subprocess
-import sys
-from collections.abc import Callable
-
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from convatlas.errors import ConfigError
-from convatlas.nets.build import build
-from convatlas.train import Config, engine
-from convatlas.train.engine import Engine, choose
+from convatlas.train import Config
+from convatlas.train.engine import Engine
 
 PIXELS = torch.rand(64, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-LABELS = torch.arange(64) % 3
-LAST, PLAIN = "float32, channels-last", "float32, contiguous"
-
-
-class Clock:
-    """Time that passes only when a network says so."""
-
-    now = 100.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-
-class Tell(nn.Module):
-    """Passes pictures on and tells of them."""
-
-    def __init__(self, of: Callable[[Tensor], None]) -> None:
-        super().__init__()
-        self.of = of
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.of(x)
-        return x
-
-
-def network(tell: Callable[[Tensor], None] = lambda x: None) -> nn.Sequential:
-    norm = nn.BatchNorm2d(3)
-    return nn.Sequential(Tell(tell), norm, nn.Dropout(), nn.Flatten(), nn.Linear(192, 3))
-
-
-@pytest.fixture
-def float32_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_bfloat16_pays", lambda device: False)
-
-
-@pytest.fixture
-def trial(float32_only: None, monkeypatch: pytest.MonkeyPatch):
-    """A trial of a network that takes so many seconds a picture; the batches that it saw."""
-
-    def run(last: float, plain: float) -> tuple[Engine, dict[str, list[int]], float]:
-        clock, seen = Clock(), {LAST: [], PLAIN: []}
-        monkeypatch.setattr(engine, "time", clock)
-
-        def tell(x: Tensor) -> None:
-            layout = PLAIN if x.is_contiguous() else LAST
-            seen[layout].append(len(x))
-            clock.now += len(x) * {LAST: last, PLAIN: plain}[layout]
-
-        made = choose(network(tell), PIXELS, LABELS, Config())
-        return made, seen, clock.now - Clock.now
-
-    return run
-
-
-@pytest.mark.parametrize(("last", "plain"), [(0.001, 0.002), (0.002, 0.001)])
-def test_the_faster_one_wins_on_whole_batches(trial, last: float, plain: float) -> None:
-    made, seen, seconds = trial(last, plain)
-    assert str(made) == (LAST if last < plain else PLAIN)
-    assert made.trial == {LAST: pytest.approx(1 / last), PLAIN: pytest.approx(1 / plain)}
-    assert set(seen) == {LAST, PLAIN}
-    for batches in seen.values():
-        assert batches == ([2] + [64] * 3) * 2
-    assert seconds < 2
-
-
-def test_a_disturbance_of_one_turn_does_not_decide(
-    float32_only: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock, seen = Clock(), []
-    monkeypatch.setattr(engine, "time", clock)
-
-    def tell(x: Tensor) -> None:
-        seen.append(x)
-        disturbed = len(seen) <= 4  # the first turn, which is the faster layout's
-        clock.now += len(x) * (0.002 if x.is_contiguous() else 0.003 if disturbed else 0.001)
-
-    assert choose(network(tell), PIXELS, LABELS, Config()).layout == "channels-last"
-
-
-@pytest.mark.parametrize("slow", [0.01, 0.02, 0.05, 0.1, 0.2])
-def test_a_slow_network_gets_smaller_batches_and_two_seconds(trial, slow: float) -> None:
-    made, seen, seconds = trial(slow, slow * 1.5)
-    assert str(made) == LAST
-    assert made.trial == {
-        LAST: pytest.approx(1 / slow, 0.01),
-        PLAIN: pytest.approx(2 / 3 / slow, 0.01),
-    }
-    assert seconds <= 2
-    assert all(batches[0] == 2 and max(batches) <= 64 for batches in seen.values())
-
-
-def test_of_a_network_too_slow_for_two_only_one_step_is_made(trial) -> None:
-    made, seen, seconds = trial(2.0, 1.8)
-    assert (str(made), list(made.trial)) == (LAST, [LAST])
-    assert seen == {LAST: [2], PLAIN: []}
-    assert seconds == 4
-
-
-def test_a_second_candidate_is_tried_once_where_time_is_left(trial) -> None:
-    made, seen, _ = trial(0.8, 0.7)
-    assert seen == {LAST: [2], PLAIN: [2]}
-    assert str(made) == PLAIN
-
-
-def test_no_other_turn_is_begun_that_would_not_end_in_time(trial) -> None:
-    """One step of each takes 1.8 s; a second one of 1 s would go on until 2.8."""
-    _, seen, seconds = trial(0.5, 0.4)
-    assert seen == {LAST: [2], PLAIN: [2]}
-    assert seconds == pytest.approx(1.8)
-
-
-def test_nothing_is_left_behind(float32_only: None) -> None:
-    net = network()
-    before = copy.deepcopy(net.state_dict())
-    state = torch.get_rng_state()
-    assert choose(net, PIXELS, LABELS, Config(lr=5.0)).trial
-    assert torch.equal(torch.get_rng_state(), state)
-    for name, value in net.state_dict().items():
-        assert torch.equal(value, before[name]), name
-        assert value.is_contiguous()
-    assert all(p.grad is None for p in net.parameters())
-    assert net.training
-
-
-def test_the_trial_does_train(trial) -> None:
-    """Forward, backward and step on the copy; otherwise it would measure something else."""
-    steps = []
-
-    class Learner(nn.Linear):
-        def forward(self, x: Tensor) -> Tensor:
-            steps.append(self.weight.detach().clone())
-            return super().forward(x)
-
-    choose(nn.Sequential(nn.Flatten(), Learner(192, 3)), PIXELS, LABELS, Config(lr=0.1))
-    assert not torch.equal(steps[0], steps[1])
-
-
-def test_what_is_fixed_is_not_tried() -> None:
-    told: list[Tensor] = []
-    config = Config(precision="float32", layout="channels-last")
-    made = choose(network(told.append), PIXELS, LABELS, config)
-    assert made == Engine("float32", "channels-last")
-    assert told == []
-
-
-@pytest.mark.parametrize("pays", [True, False])
-def test_bfloat16_is_tried_only_where_the_probe_says_so(
-    pays: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine, "_bfloat16_pays", lambda device: pays)
-    net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))
-    made = choose(net, PIXELS[:8], LABELS, Config())
-    found = {name.split(",")[0] for name in made.trial}
-    assert found == ({"float32", "bfloat16"} if pays else {"float32"})
 
 
 def test_autocast_is_only_in_bfloat16() -> None:
@@ -181,63 +20,12 @@ def test_autocast_is_only_in_bfloat16() -> None:
         assert fc(x).dtype == torch.float32
 
 
-def test_the_probe_answers_alike_on_a_machine_that_is_busy() -> None:
-    """Where bf16 is emulated, a wrong answer would train in it, hundreds of times slower."""
-    cpu, threads = torch.device("cpu"), torch.get_num_threads()
-    idle = engine._bfloat16_pays(cpu)
-    spinning = [sys.executable, "-c", "while True: pass"]
-    others = [subprocess.Popen(spinning) for _ in range(2 * (os.cpu_count() or 1))]
-    try:
-        assert {engine._bfloat16_pays(cpu) for _ in range(10)} == {idle}
-    finally:
-        for other in others:
-            other.kill()
-            other.wait()
-    assert torch.get_num_threads() == threads
-
-
-class Views(nn.Module):
-    """A network as many write it: `view` takes no channels-last map."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.fc = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(256, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x)
-        return self.fc(x.view(x.shape[0], -1))
-
-
-def test_a_layout_that_the_network_does_not_take_is_left_out(float32_only: None) -> None:
-    made = choose(Views(), PIXELS, LABELS, Config())
-    assert (str(made), list(made.trial)) == (PLAIN, [PLAIN])
-
-
-def test_a_network_that_takes_none_says_why(float32_only: None) -> None:
-    net = nn.Sequential(nn.Flatten(), nn.Linear(191, 3))
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        choose(net, PIXELS, LABELS, Config())
-
-
-@pytest.mark.parametrize("count", [2, 3, 5])
-def test_few_pictures(count: int, float32_only: None) -> None:
-    seen: set[int] = set()
-    choose(network(lambda x: seen.add(len(x))), PIXELS[:count], LABELS[:count], Config())
-    assert seen == {2, count}
-
-
-def test_each_of_many_shards_has_batch_statistics(float32_only: None) -> None:
-    """Four threads, as on a larger machine, and a network that normalises after dense layers."""
-    pixels, labels = torch.rand(16, 1, 28, 28), torch.arange(16) % 10
-    assert len(choose(build("lenet_bn"), pixels, labels, Config(shards=4)).trial) == 2
-
-
 def test_places() -> None:
     last = Engine("float32", "channels-last")
     assert last.place(PIXELS).is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(last.place(PIXELS), PIXELS)
-    net = last.place(Views())
-    assert net.conv.weight.is_contiguous(memory_format=torch.channels_last)
+    conv = last.place(nn.Conv2d(3, 4, 3))
+    assert conv.weight.is_contiguous(memory_format=torch.channels_last)
     assert Engine("float32", "contiguous").place(last.place(PIXELS)).is_contiguous()
 
 

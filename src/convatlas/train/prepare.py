@@ -14,7 +14,7 @@ from convatlas.evaluate import place_classes
 from convatlas.train.compiling import check_compiler
 from convatlas.train.config import Config
 from convatlas.train.distributed import here
-from convatlas.train.engine import Engine, choose
+from convatlas.train.engine import Engine
 from convatlas.train.features import HEAD_ENGINE, cacheable, make_loop
 from convatlas.train.loop import Loop
 from convatlas.train.optim import best_device, settle
@@ -22,6 +22,7 @@ from convatlas.train.patience import with_validation
 from convatlas.train.size import measured, resized_side
 from convatlas.train.strategy import settled
 from convatlas.train.streaming import feed_of
+from convatlas.train.trial import choose
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,217 @@
+"""The short trial that finds what trains this network fastest on this machine.
+
+The best pair of number format and layout differs from net to net and from processor to processor,
+so it is tried, not guessed: a few times forward and backward through a copy of the real network,
+within two seconds. The optimiser is left out: it costs the same in all of them, and in a network
+with large dense layers it would take most of those two seconds.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+from convatlas.train.config import Config
+from convatlas.train.distributed import here
+from convatlas.train.engine import DTYPES, FORMATS, Engine
+from convatlas.train.shards import Shards, most_shards
+from convatlas.train.strategy import Thaw
+
+_SECONDS = 2.0  # what a trial may cost
+_TURNS = 2  # of each candidate: a moment's disturbance spoils one turn, not a candidate
+_SMALL, _LARGE = 2, 2  # steps of a turn, on few pictures and on as many as there is time for
+_WORTH = 1.03  # times as fast as the plain default that another engine must be to be chosen
+
+_PLAIN = ("float32", "contiguous")
+# the likelier winner first, and without bf16 the plain default, which is never the wrong choice:
+# of a network too slow for more, only the first is tried
+_ORDER = (
+    ("bfloat16", "channels-last"),
+    ("bfloat16", "contiguous"),
+    _PLAIN,
+    ("float32", "channels-last"),
+)
+
+
+def choose(net: nn.Module, pixels: Tensor, labels: Tensor, config: Config) -> Engine:
+    """The fastest engine that the configuration allows, by a trial of at most two seconds.
+
+    A single step that takes longer is finished, and what the network cannot compute in (a `view`
+    of a channels-last map, say) is left out. Engines are compared on the largest batch that all of
+    them saw. The network, its moving averages and the random state stay as they were.
+
+    Args:
+        net: the network, on its device.
+        pixels, labels: one batch as training will see it, ``(N, C, H, W)`` and ``(N,)``.
+        config: fixes precision, layout or shards where it does not leave them open.
+    """
+    engines = candidates(net, pixels, config)
+    if len(engines) == 1:
+        return engines[0]
+    devices = [] if pixels.device.type == "cpu" else [pixels.device]
+    with torch.random.fork_rng(devices, device_type=pixels.device.type):
+        speeds = _speeds(engines, net, pixels, labels, config)
+    winner = max(speeds, key=lambda e: speeds[e] * (_WORTH if _is_plain(e) else 1))
+    return replace(winner, trial={str(e): round(speed, 1) for e, speed in speeds.items()})
+
+
+def candidates(net: nn.Module, pixels: Tensor, config: Config) -> list[Engine]:
+    """The engines that the configuration allows, in the order in which they are tried."""
+    precisions = list(DTYPES) if config.precision == "auto" else [config.precision]
+    if config.precision == "auto" and not _bfloat16_pays(pixels.device):
+        precisions = ["float32"]
+    layouts = list(FORMATS) if config.layout == "auto" else [config.layout]
+    shards = config.shards or most_shards(net, len(pixels), pixels.device)
+    if config.compiled or here().world > 1:  # which share the batches already
+        shards = 1
+    allowed = set(product(precisions, layouts))
+    return [Engine(*pair, shards) for pair in _ORDER if pair in allowed]
+
+
+def learner(
+    engine: Engine, net: nn.Module, labels: Tensor, config: Config
+) -> Callable[[Tensor], None]:
+    """A function that goes forward and backward with a batch, as a training step does.
+
+    Args:
+        engine, net: what learns, and how.
+        labels: of the batches, ``(N,)``; of a smaller one the first of them.
+        config: the strategy, and whether steps are compiled.
+    """
+    shards = Shards(engine.place(net), engine.shards, config.compiled)
+    Thaw(shards.nets, config, steps=1).train(step=1)  # the run's last step, when most is thawed
+
+    def learn(pixels: Tensor) -> None:
+        with shards.sharing_cores():
+            work = partial(engine.learn, whole=len(pixels))
+            shards.learn(engine.place(pixels), labels[: len(pixels)], work)
+
+    return learn
+
+
+def _is_plain(engine: Engine) -> bool:
+    return (engine.precision, engine.layout) == _PLAIN
+
+
+def _speeds(
+    engines: list[Engine], net: nn.Module, pixels: Tensor, labels: Tensor, config: Config
+) -> dict[Engine, float]:
+    """Pictures a second with each engine that the network takes and that there was time for."""
+    end = time.perf_counter() + _SECONDS
+    config = replace(config, compiled=False)  # which takes longer than a trial may
+    failed: Exception | None = None
+    for least in (1, 2):  # pictures of each shard: of one alone there may be no batch statistics
+        trial = _Trial(pixels, min(least * engines[0].shards, len(pixels)), end)
+        turns = engines * _TURNS
+        for engine, waiting in zip(turns, range(len(turns), 0, -1), strict=True):
+            if trial.is_over():
+                break
+            try:
+                trial.turn(engine, learner(engine, copy.deepcopy(net), labels, config), waiting)
+            except (RuntimeError, ValueError) as error:
+                failed = error
+                trial.times.pop(engine, None)
+        if trial.times:
+            return trial.speeds()
+    assert failed is not None
+    raise failed  # it is not the engine that is wrong
+
+
+class _Trial:
+    """The quickest steps that each engine was seen to make, and the batch they are compared on.
+
+    Args:
+        pixels: the whole batch.
+        few: pictures of the first steps, which allocate and find their kernels.
+        end: when time is up, by ``time.perf_counter``.
+    """
+
+    def __init__(self, pixels: Tensor, few: int, end: float) -> None:
+        self.pixels, self.few, self.end = pixels, few, end
+        self.many = 0  # pictures of the later steps, the same for all
+        self.times: dict[Engine, dict[int, float]] = {}
+
+    def is_over(self) -> bool:
+        """Whether a step more would end too late.
+
+        One engine is thought to be as fast as another: the first step of all takes far longer than
+        those after it.
+        """
+        least = min((seen[self.few] for seen in self.times.values()), default=0.0)
+        return bool(self.times) and self.end - time.perf_counter() < least
+
+    def turn(self, engine: Engine, learn: Callable[[Tensor], None], waiting: int) -> None:
+        """Some steps with an engine, on few pictures and on many, while its share of time lasts.
+
+        Args:
+            engine: the one whose turn it is.
+            learn: makes a step.
+            waiting: turns from this one on.
+        """
+        now = time.perf_counter()
+        until = now + (self.end - now) / waiting
+        self._step(engine, learn, self.few)
+        for _ in range(_SMALL - 1):
+            self._step_before(until, engine, learn, self.few)
+        if not self.many:
+            left = max(until - time.perf_counter(), 0)
+            fitting = int(left / _LARGE * self.few / self.times[engine][self.few])
+            self.many = max(self.few, min(len(self.pixels), fitting))
+        for _ in range(_LARGE):
+            self._step_before(until, engine, learn, self.many)
+
+    def speeds(self) -> dict[Engine, float]:
+        """Pictures a second, in the largest batch that all engines saw."""
+        count = max(set.intersection(*(set(seen) for seen in self.times.values())))
+        return {engine: count / seen[count] for engine, seen in self.times.items()}
+
+    def _step_before(
+        self, until: float, engine: Engine, learn: Callable[[Tensor], None], count: int
+    ) -> None:
+        each = min(seconds / pictures for pictures, seconds in self.times[engine].items())
+        if time.perf_counter() + each * count <= until:
+            self._step(engine, learn, count)
+
+    def _step(self, engine: Engine, learn: Callable[[Tensor], None], count: int) -> None:
+        started = time.perf_counter()
+        learn(self.pixels[:count])
+        if self.pixels.device.type != "cpu":
+            torch.accelerator.synchronize()
+        seen = self.times.setdefault(engine, {})
+        seen[count] = min(time.perf_counter() - started, seen.get(count, math.inf))
+
+
+def _bfloat16_pays(device: torch.device) -> bool:
+    """Whether a small matrix product in bfloat16 beats float32 here.
+
+    A processor without bf16 instructions emulates them hundreds of times slower: too slow for a
+    trial on a whole network. This probe costs milliseconds, and follows ``ONEDNN_MAX_CPU_ISA``.
+    On a processor it is one thread's own time that counts: whatever else the machine does, and
+    however long that thread is kept waiting, decides nothing.
+    """
+    on_cpu, threads = device.type == "cpu", torch.get_num_threads()
+    clock = time.thread_time if on_cpu else time.perf_counter
+    ones = torch.ones(192, 192, device=device)
+
+    def seconds(a: Tensor) -> float:
+        times = []
+        for _ in range(4):
+            started = clock()
+            (a @ a)[0, 0].item()
+            times.append(clock() - started)
+        return min(times)
+
+    if on_cpu:
+        torch.set_num_threads(1)
+    try:
+        return seconds(ones.to(torch.bfloat16)) < seconds(ones)
+    finally:
+        torch.set_num_threads(threads)
