@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+EPOCHS = 8
 _BATCH = 2000
 _PATCHED = 5000  # pictures whose patches are whitened
 _EPSILON = 5e-4  # on the eigenvalues of those
@@ -178,7 +179,7 @@ def train(
     test: tuple[Tensor, Tensor],
     *,
     seed: int,
-    epochs: int = 8,
+    epochs: int = EPOCHS,
     dtype: torch.dtype = torch.bfloat16,
 ) -> Outcome:
     """Train and test once.
