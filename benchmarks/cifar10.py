@@ -31,8 +31,6 @@ from convatlas.train import fit
 NET = "vgg_fast"
 OPTIONS: dict[str, Any] = {"conv_arch": ((1, 32), (2, 128), (2, 256)), "in_channels": 3}
 SETTINGS: dict[str, Any] = {
-    "optimizer": "muon",
-    "lr": 0.01,
     "epochs": 6,
     "batch_size": 256,
     "flip": True,
@@ -59,7 +57,7 @@ def ours(data: Dataset, seed: int, changes: dict[str, Any]) -> tuple[float, floa
     net = build(NET, num_classes=len(data.train.classes), input_size=32, **OPTIONS)
     with tempfile.TemporaryDirectory() as folder:
         settings = SETTINGS | {"seed": seed} | changes
-        run = fit(net, data, recipe="fast", out=Path(folder) / "run", quiet=True, **settings)
+        run = fit(net, data, recipe="sprint", out=Path(folder) / "run", quiet=True, **settings)
     assert run.report is not None
     return 100 * run.report.top1, time.perf_counter() - started
 

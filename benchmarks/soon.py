@@ -26,7 +26,7 @@ from convatlas.train.size import build_for
 
 
 class Way(NamedTuple):
-    """To an accuracy: options of the demo's network, and changes of the recipe `fast`."""
+    """To an accuracy: options of the demo's network, and changes of the recipe `sprint`."""
 
     options: dict[str, Any]
     settings: dict[str, Any]
@@ -42,7 +42,7 @@ WAYS = {
 def trained(way: Way, seed: int) -> tuple[float, float]:
     """Test accuracy in percent, and seconds."""
     data = sources.load("fashion-mnist")
-    config = replace(recipe("fast"), seed=seed, **way.settings)
+    config = replace(recipe("sprint"), seed=seed, **way.settings)
     torch.manual_seed(seed)
     net = build_for(DEMO_NET, data, config, **way.options)
     with tempfile.TemporaryDirectory() as folder:

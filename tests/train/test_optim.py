@@ -182,7 +182,7 @@ def test_the_best_device_computes() -> None:
         ("none", "auto", ("adamw", 1e-3)),
         ("none", "sgd", ("sgd", 0.02)),
         ("group", "adamw", ("adamw", 4e-3)),
-        ("batch", "muon", ("muon", 4e-3)),
+        ("batch", "muon", ("muon", 0.02)),
         ("none", "alexnet", ("alexnet", 0.01)),
     ],
 )

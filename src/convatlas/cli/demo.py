@@ -80,7 +80,7 @@ def _fetch(data_dir: Path | None) -> Dataset:
 
 
 def train_demo(data: Dataset, out: Path | None, *, seed: int = 0, quiet: bool = False) -> Run:
-    """Train the demo's network with the fast recipe, as the demo does."""
+    """Train the demo's network with the recipe for it, as the demo does."""
     from dataclasses import replace
 
     import torch
@@ -88,8 +88,8 @@ def train_demo(data: Dataset, out: Path | None, *, seed: int = 0, quiet: bool = 
     from convatlas.train import fit, recipe
     from convatlas.train.size import build_for
 
-    config = replace(recipe("fast"), seed=seed)
-    if len(data.train) < _FEW:  # the recipe's few large steps suit tens of thousands
+    config = replace(recipe("sprint"), seed=seed)
+    if len(data.train) < _FEW:  # the recipe's two epochs suit tens of thousands
         config = replace(config, epochs=20, batch_size=64)
     torch.manual_seed(seed)
     return fit(build_for(DEMO_NET, data, config), data, recipe=config, out=out, quiet=quiet)

@@ -59,9 +59,10 @@ def train(
         weights: pretrained ones to begin with: an id of convatlas weights, a file of weights, or
             the folder of a run.
         accept_licence: of weights that may not be used commercially.
-        recipe: fast (minutes on a CPU; by default), transfer (by default with --weights), course
-            (the course's own plain loop), d2l (of its notebooks), paper (of the network's own
-            paper), torchvision-v1 or torchvision-v2 (of its published weights).
+        recipe: fast (minutes on a CPU; by default), sprint (a minute, for small networks), transfer
+            (by default with --weights), course (the course's own plain loop), d2l (of its
+            notebooks), paper (of the network's own paper), torchvision-v1 or torchvision-v2 (of
+            its published weights).
         config_file: settings in place of a recipe's, as --show-config prints them; what the file
             leaves out is as by default.
         strategy: what trains, with --weights: head (the last layer, in seconds), finetune (all,

@@ -26,7 +26,7 @@ _USUAL_LR = {
     ("alexnet", False): 0.01,
     ("adamw", True): 4e-3,
     ("adamw", False): 1e-3,
-    ("muon", True): 4e-3,
+    ("muon", True): 0.02,
     ("muon", False): 1e-3,
 }
 _RISING = 0.2  # share of a cycle

@@ -8,12 +8,13 @@ from convatlas.errors import ConfigError, UnknownNameError
 from convatlas.nets.catalog import CATALOG, Row
 from convatlas.train.config import Config
 from convatlas.train.recipes.course import course, d2l
-from convatlas.train.recipes.ours import fast, transfer
+from convatlas.train.recipes.ours import fast, sprint, transfer
 from convatlas.train.recipes.papers import paper
 from convatlas.train.recipes.torchvision import torchvision_v1, torchvision_v2
 
 RECIPES: dict[str, Callable[[], Config]] = {
     "fast": fast,
+    "sprint": sprint,
     "transfer": transfer,
     "course": course,
     "torchvision-v2": torchvision_v2,
@@ -30,8 +31,8 @@ def recipe(name: str, net: str = "") -> Config:
     """The settings of the recipe of that name.
 
     Args:
-        name: ``fast``, ``transfer``, ``course``, ``d2l``, ``paper``, ``torchvision-v1`` or
-            ``torchvision-v2``.
+        name: ``fast``, ``sprint``, ``transfer``, ``course``, ``d2l``, ``paper``,
+            ``torchvision-v1`` or ``torchvision-v2``.
         net: name in the catalogue of the network that is to be trained.
 
     Raises:

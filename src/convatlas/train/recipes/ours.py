@@ -15,6 +15,15 @@ def fast() -> Config:
     return Config(recipe="fast", epochs=3, batch_size=128, early_share=0.5)
 
 
+def sprint() -> Config:
+    """A small network with batch normalisation on small pictures, in two epochs with Muon.
+
+    Orthogonal steps learn in two epochs what SGD's learn in three. What they cost grows with the
+    cube of a layer's channels, so beyond some 200 of them `fast` is faster.
+    """
+    return Config(recipe="sprint", epochs=2, batch_size=128, optimizer="muon", early_share=0.3)
+
+
 def transfer() -> Config:
     """From pretrained weights: the size of the data set decides what trains, and how long.
 
