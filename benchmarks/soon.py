@@ -34,8 +34,8 @@ class Way(NamedTuple):
 
 WAYS = {
     "92": Way({}, {}),
-    "93": Way({}, {"epochs": 6}),
-    "94": Way({"width": 2}, {"epochs": 6}),
+    "93": Way({"width": 1.5}, {"epochs": 3, "early_share": 0.5}),
+    "94": Way({"width": 2}, {"epochs": 5}),
 }
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from convatlas.cli.arguments import read_options
 from convatlas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from convatlas.train import Run
 
 _TERMINATED = 128 + signal.SIGTERM  # what a shell reports of a program that SIGTERM ended
 
@@ -110,16 +114,10 @@ def train(
     from convatlas.weights.adapt import Adapted
     from convatlas.weights.donor import read_donor
 
-    for option, asked_for in (
-        ("--folds", folds),
-        ("--find-lr", find_lr),
-        ("--show-augment", show_augment),
-        ("--show-config", show_config),
-    ):
-        if asked_for and (procs is not None or launch.is_one_of_several()):
-            raise ConfigError(
-                f"{option} is the work of one process: leave the others (--procs) out"
-            )
+    if procs is not None or launch.is_one_of_several():
+        _one_process_only(
+            folds=folds, find_lr=find_lr, show_augment=show_augment, show_config=show_config
+        )
     if launch.wanted(procs, max_restarts):
         return launch.launch(sys.argv[1:], procs or 1, max_restarts or 0)
     say = console(quiet=not launch.is_first()).print
@@ -140,12 +138,11 @@ def train(
         if recipe is not None:
             raise ConfigError(f"{config_file} has all settings: leave out --recipe {recipe}")
         begun = settings_file.load(config_file)
-    elif recipe or resume is None:
-        begun = find_recipe(
-            recipe or ("transfer" if weights else "fast"), net or recorded["net"]["name"]
-        )
-    else:
+    elif recipe is None and resume is not None:
         begun = resuming.config(recorded)
+    else:
+        usual = "transfer" if weights else "fast"
+        begun = find_recipe(recipe or usual, net or recorded["net"]["name"])
     config = settings(begun, changes, weights, resume is not None)
     options = read_options(set)
     start: Fresh | Donated | Resumed
@@ -199,12 +196,26 @@ def train(
         say(f"{scores}; kept in {place}: folds.json, and a run for each")
         return None
     run = fit(built, pictures, recipe=config, out=out, resume=resume, on_nan=on_nan, track=track)
+    for line in _told(run):
+        say(line)
+    return _TERMINATED if run.signal == signal.SIGTERM else None
+
+
+def _one_process_only(**asked_for: object) -> None:
+    """What one process does by itself, several have not been asked for."""
+    for option, asked in asked_for.items():
+        if asked:
+            flag = "--" + option.replace("_", "-")
+            raise ConfigError(f"{flag} is the work of one process: leave the others (--procs) out")
+
+
+def _told(run: Run) -> Iterator[str]:
+    """How a run went, and where it lies."""
     if run.report is not None:
         row = run.history[-1]
-        say(
+        yield (
             f"test accuracy {run.report.top1:.2%} after {row['seconds']:.1f} s of training at "
             f"{row['images_per_second']:,.0f} images/s, {row['waiting']:.1%} of it waiting for "
             f"data; {run.engine}"
         )
-    say(f"kept in {run.folder}: model.safetensors, metrics.jsonl, run.json, plots/curves.png")
-    return _TERMINATED if run.signal == signal.SIGTERM else None
+    yield f"kept in {run.folder}: model.safetensors, metrics.jsonl, run.json, plots/curves.png"

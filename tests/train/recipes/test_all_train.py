@@ -19,6 +19,7 @@ CASES = [
     ("torchvision-v2", "resnet18"),
     ("course", "lenet_bn"),
     ("fast", "vgg_fast"),
+    ("sprint", "vgg_fast"),
 ]
 
 
