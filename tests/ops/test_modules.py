@@ -241,7 +241,7 @@ def test_a_lenet_built_from_these_trains_step_for_step_as_pytorchs() -> None:
     for module in theirs.modules():
         module.__class__ = faces.get(type(module), type(module))
     generator = torch.Generator().manual_seed(1)
-    labels = torch.randint(0, 10, (64,), generator=generator)
+    labels = torch.randint(0, 10, (32,), generator=generator)
     pictures = torch.randn(10, 1, 28, 28, generator=generator)[labels]
     pictures += 0.5 * torch.randn(pictures.shape, generator=generator)
     losses: list[list[float]] = []

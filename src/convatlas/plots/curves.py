@@ -36,16 +36,17 @@ def training_curves(
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)
     percent = [100 * value for value in train_accuracy], [100 * value for value in test_accuracy]
-    for axes, (train, test), label in (
-        (left, (train_loss, test_loss), "loss (nats)"),
-        (right, percent, "accuracy (%)"),
+    # loss falls and accuracy rises, so a corner is free; to look for one takes matplotlib a while
+    for axes, (train, test), label, free in (
+        (left, (train_loss, test_loss), "loss (nats)", "upper right"),
+        (right, percent, "accuracy (%)", "lower right"),
     ):
         axes.plot(seconds, train, "o-", color=BLUE, label="training (augmented)", markersize=4)
         axes.plot(seconds, test, "o-", color=ORANGE, label=held_out, markersize=4)
         axes.set_xlabel("training time (s)")
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(loc=free)
     if len(percent[1]):
         right.annotate(
             f"{percent[1][-1]:.2f} %",
