@@ -48,10 +48,11 @@ def training_curves(
         axes.grid(alpha=0.3)
         axes.legend(loc=free)
     if len(percent[1]):
+        right.margins(y=0.15)  # room for the number
         right.annotate(
             f"{percent[1][-1]:.2f} %",
             (seconds[-1], percent[1][-1]),
-            xytext=(-4, -14),
+            xytext=(-6, 4),
             textcoords="offset points",
             ha="right",
         )
