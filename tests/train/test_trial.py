@@ -148,7 +148,7 @@ def test_what_a_step_costs_on_any_batch_decides_nothing(trial, last: float, plai
 
 def test_what_is_hardly_faster_than_the_plain_default_is_not_chosen(trial) -> None:
     assert str(trial(0.0098, 0.01)[0]) == PLAIN
-    assert str(trial(0.0095, 0.01)[0]) == LAST
+    assert str(trial(0.009, 0.01)[0]) == LAST
 
 
 def test_the_plain_default_is_tried_first_but_for_bfloat16(

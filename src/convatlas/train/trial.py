@@ -28,7 +28,7 @@ from convatlas.train.strategy import Thaw
 _SECONDS = 2.0  # what a trial may cost
 _TURNS = 2  # of each candidate: a moment's disturbance spoils one turn, not a candidate
 _SMALL, _LARGE = 2, 2  # steps of a turn, on few pictures and on as many as there is time for
-_WORTH = 1.03  # times as fast as the plain default that another engine must be to be chosen
+_WORTH = 1.08  # times as fast as the plain default that another engine must be to be chosen
 
 _PLAIN = ("float32", "contiguous")
 # the likelier winner first, and without bf16 the plain default, which is never the wrong choice:
