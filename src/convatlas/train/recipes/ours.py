@@ -18,8 +18,8 @@ def fast() -> Config:
 def sprint() -> Config:
     """A small network with batch normalisation on small pictures, in two epochs with Muon.
 
-    Orthogonal steps learn in two epochs what SGD's learn in three. What they cost grows with the
-    cube of a layer's channels, so beyond some 200 of them `fast` is faster.
+    Orthogonal steps learn in two epochs what SGD's learn in three (docs/notes/fast-recipe.md). What
+    they cost grows with the cube of a layer's channels: networks with many are for `fast`.
     """
     return Config(recipe="sprint", epochs=2, batch_size=128, optimizer="muon", early_share=0.3)
 
