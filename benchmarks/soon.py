@@ -26,16 +26,17 @@ from convatlas.train.size import build_for
 
 
 class Way(NamedTuple):
-    """To an accuracy: options of the demo's network, and changes of the recipe `sprint`."""
+    """To an accuracy: a network, options of it, and changes of the recipe `sprint`."""
 
+    net: str
     options: dict[str, Any]
     settings: dict[str, Any]
 
 
 WAYS = {
-    "92": Way({}, {}),
-    "93": Way({"width": 1.5}, {"epochs": 3, "early_share": 0.5}),
-    "94": Way({"width": 2}, {"epochs": 5}),
+    "92": Way(DEMO_NET, {}, {}),
+    "93": Way("vgg_sprint", {}, {}),
+    "94": Way("vgg_sprint", {"width": 1.5}, {"epochs": 3}),
 }
 
 
@@ -44,7 +45,7 @@ def trained(way: Way, seed: int) -> tuple[float, float]:
     data = sources.load("fashion-mnist")
     config = replace(recipe("sprint"), seed=seed, **way.settings)
     torch.manual_seed(seed)
-    net = build_for(DEMO_NET, data, config, **way.options)
+    net = build_for(way.net, data, config, **way.options)
     with tempfile.TemporaryDirectory() as folder:
         run = fit(net, data, recipe=config, out=Path(folder) / "run", quiet=True)
     return 100 * run.history[-1]["test_accuracy"], run.history[-1]["seconds"]

@@ -157,7 +157,7 @@ def batches(
         yield moved.contiguous(memory_format=torch.channels_last), labels[chosen]
 
 
-def predict(net: Airbench, images: Tensor) -> Tensor:
+def predict(net: nn.Module, images: Tensor) -> Tensor:
     """Logits ``(N, 10)``: half of them of the pictures, half of them moved by a pixel, mirrored."""
 
     def both(x: Tensor) -> Tensor:

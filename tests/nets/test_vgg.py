@@ -139,3 +139,30 @@ def test_mode_is_kept_and_the_catalogues_name_is_not() -> None:
 def test_another_family_is_refused() -> None:
     with pytest.raises(ConfigError, match="LeNet has no dense head"):
         convolutionise(LeNet())  # type: ignore[arg-type]
+
+
+def test_a_late_block_widens_just_before_its_pool_and_the_last_one_has_none() -> None:
+    net = small(conv_arch=((1, 4), (2, 8), (1, 8)), late=True, pool_first=True, head="average")
+    shapes = [
+        [(m.in_channels, m.out_channels) for m in block.modules() if isinstance(m, nn.Conv2d)]
+        for block in net.stages
+    ]
+    assert shapes == [[(3, 4)], [(4, 4), (4, 8)], [(8, 8)]]
+    assert net.features(torch.randn(1, 3, 56, 56)).shape == (1, 8, 14, 14)
+    after = small(conv_arch=((1, 4), (2, 8), (1, 8)), late=True, head="average")
+    assert [[*dict(block.named_children())][-1] for block in after.stages] == [
+        "pool",
+        "pool",
+        "conv3_1",
+    ]
+
+
+def test_patches_come_before_the_blocks_of_either_head() -> None:
+    net = small(patches=True, norm="batch", input_size=57)
+    assert net.stem(torch.randn(2, 3, 57, 57)).shape == (2, 24, 56, 56)
+    assert net(torch.randn(2, 3, 57, 57)).shape == (2, 5)
+    dense = convolutionise(net)
+    x = torch.randn(2, 3, 57, 57)
+    torch.testing.assert_close(dense(x)[..., 0, 0], net(x), rtol=1e-4, atol=1e-5)
+    axes = net.stem.conv.weight[:12].flatten(1)  # Xavier's draw is for the layers behind it
+    torch.testing.assert_close(axes @ axes.T, torch.eye(12), rtol=0, atol=1e-5)

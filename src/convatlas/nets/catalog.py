@@ -229,6 +229,27 @@ _VGGS = (
         deviations="ours, for a CPU: three narrow blocks, batch normalisation after the pool, "
         "global average pool in place of fc6 and fc7",
     ),
+    Row(
+        "vgg_sprint",
+        papers.VGG,
+        _VGG_IDEA,
+        "vgg.VGG",
+        290_682,
+        11_685_152,
+        {
+            "conv_arch": ((1, 32), (2, 64), (2, 128), (1, 128)),
+            "patches": True,
+            "norm": "batch",
+            "pool_first": True,
+            "late": True,
+            "head": "average",
+        },
+        num_classes=10,
+        in_channels=1,
+        input_size=28,
+        deviations="ours, as vgg_fast but wider and behind a layer of 2×2 patches in Haar's basis, "
+        "nearly whitened before it learns; blocks widen in their last convolution (Jordan 2024)",
+    ),
     _vgg("vgg13", "B", 133_047_848, 11_308_466_176),
     _vgg("vgg13_bn", "B", 133_053_736, 11_308_466_176, bn=True),
     _vgg("vgg16", "D", 138_357_544, 15_470_264_320),

@@ -15,6 +15,7 @@ from torch import nn
 
 from convatlas.errors import ConfigError
 from convatlas.nets import parts, sizes
+from convatlas.nets.haar import haar_patches
 from convatlas.nets.parts import LocalResponseNorm, Net, Norm, chain
 
 #: (convolutions, channels), and the side of the last kernel where it is not 3
@@ -31,10 +32,13 @@ class VGG(Net):
             the block's last convolution (1 in configuration C).
         width: ratio on the channels of the convolutions; the dense layers keep theirs.
         hidden: units of fc6 and fc7.
+        patches: a stem of 2×2 patches in Haar's basis (`haar_patches`), where the paper has none.
         lrn: local response normalisation after the first convolution (A-LRN).
         norm: normalisation between each convolution and its ReLU (after the paper's time).
         pool_first: pool before a block's last normalisation and ReLU, which then touch a quarter
             of the cells; without ``norm`` the network computes the same.
+        late: a block widens in its last convolution, which its pool follows, where the paper's
+            widens in its first; and the last block has no pool (Jordan 2024, as `haar_patches`).
         head: ``"dense"`` as in the paper, or ``"average"`` for a global average pool and one
             dense layer, which takes pictures of any side.
 
@@ -48,42 +52,47 @@ class VGG(Net):
         conv_arch: tuple[Block, ...] = _A,
         width: float = 1.0,
         hidden: int = 4096,
+        patches: bool = False,
         lrn: bool = False,
         norm: Norm = "none",
         pool_first: bool = False,
+        late: bool = False,
         head: Literal["dense", "average"] = "dense",
         num_classes: int = 1000,
         in_channels: int = 3,
         input_size: int = 224,
     ) -> None:
         super().__init__(num_classes, in_channels, input_size)
-        self.stem = nn.Sequential()
+        self.stem = haar_patches(in_channels, norm) if patches else nn.Sequential()
         self.stages = nn.Sequential()
-        c_in = in_channels
-        for i, (convs, channels, *last) in enumerate(conv_arch, start=1):
-            c_out = max(1, round(width * channels))
-            block = nn.Sequential()
+        c_in = self.stem.conv.out_channels if patches else in_channels
+        for i, (convs, full, *last) in enumerate(conv_arch, start=1):
+            c_out = max(1, round(width * full))
+            block, pools = nn.Sequential(), not late or i < len(conv_arch)
             for j in range(1, convs + 1):
                 kernel = last[0] if last and j == convs else 3
+                channels = c_in if late and j < convs else c_out
                 layer = chain(
-                    conv=nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2),
-                    pool=nn.MaxPool2d(2) if pool_first and j == convs else None,
-                    norm=parts.norm(norm, c_out),
+                    conv=nn.Conv2d(c_in, channels, kernel, padding=kernel // 2),
+                    pool=nn.MaxPool2d(2) if pools and pool_first and j == convs else None,
+                    norm=parts.norm(norm, channels),
                     relu=nn.ReLU(inplace=True),
                     lrn=LocalResponseNorm() if lrn and i == j == 1 else None,
                 )
                 block.add_module(f"conv{i}_{j}", layer)
-                c_in = c_out
-            if not pool_first:
+                c_in = channels
+            if pools and not pool_first:
                 block.add_module("pool", nn.MaxPool2d(2))
             self.stages.add_module(f"block{i}", block)
         if head == "average":
             self.head = chain(pool=parts.global_average_pool(), fc=nn.Linear(c_in, num_classes))
         else:
-            features = math.prod(sizes.feature_shape(self.stages, in_channels, input_size))
+            body = nn.Sequential(self.stem, self.stages)
+            features = math.prod(sizes.feature_shape(body, in_channels, input_size))
             self.head = dense_head(features, hidden, num_classes)
         # the paper first trained A, and later found that Glorot's weights need no such help (3.1)
-        self.apply(parts.init_xavier)
+        for room in (self.stages, self.head):
+            room.apply(parts.init_xavier)
 
 
 def dense_head(features: int, hidden: int, num_classes: int) -> nn.Sequential:
@@ -123,7 +132,9 @@ def convolutionise(net: VGG) -> Net:
         raise ConfigError(f"{type(net).__name__} has no dense head of VGG's to convolutionise")
     dense: Net = copy.deepcopy(net, {id(net.head): nn.Sequential()})  # the head is made anew
     dense.name, dense.options = "", {}  # the catalogue builds no such network
-    _, height, width = sizes.feature_shape(dense.stages, net.in_channels, net.input_size)
+    _, height, width = sizes.feature_shape(
+        nn.Sequential(dense.stem, dense.stages), net.in_channels, net.input_size
+    )
     dense.head = nn.Sequential()
     for name, layer in net.head.named_children():
         if isinstance(layer, nn.Linear):
