@@ -30,10 +30,15 @@ from convatlas.nets.build import build
 from convatlas.train import fit
 
 NET = "vgg_sprint"
-OPTIONS: dict[str, Any] = {"conv_arch": ((1, 32), (2, 128), (2, 256)), "in_channels": 3}
+OPTIONS: dict[str, Any] = {
+    "conv_arch": ((1, 64), (2, 256), (2, 256), (1, 256)),
+    "activation": "gelu",
+    "in_channels": 3,
+}
 SETTINGS: dict[str, Any] = {
-    "epochs": 6,
+    "epochs": 7,
     "batch_size": 256,
+    "early_share": 0.4,
     "flip": True,
     "shift": 2,
     "label_smoothing": 0.1,

@@ -10,7 +10,9 @@ from convatlas.nets.haar import haar_patches, patch_axes
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_axes_are_orthonormal(channels: int) -> None:
     axes = patch_axes(channels).double().flatten(1)
-    torch.testing.assert_close(axes @ axes.T, torch.eye(4 * channels, dtype=axes.dtype), rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        axes @ axes.T, torch.eye(4 * channels, dtype=axes.dtype), rtol=0, atol=1e-6
+    )
 
 
 def test_axes_of_grey_are_haars() -> None:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from convatlas.nets import parts
-from convatlas.nets.parts import Norm, chain
+from convatlas.nets.parts import Activation, Norm, chain
 
 _SIDE = 2
 
 
-def haar_patches(in_channels: int, norm: Norm) -> nn.Sequential:
+def haar_patches(in_channels: int, norm: Norm, activation: Activation = "relu") -> nn.Sequential:
     """A stem ``(N, C, H, W) → (N, 8C, H − 1, W − 1)``: how each 2×2 patch varies, up and down.
 
     Behind whitened patches a network has less to learn at first (Jordan, "94% on CIFAR-10 in 3.29
@@ -24,12 +24,16 @@ def haar_patches(in_channels: int, norm: Norm) -> nn.Sequential:
 
     Args:
         in_channels: C.
-        norm: the normalisation after the convolution.
+        norm, activation: what follows the convolution.
     """
     axes = patch_axes(in_channels)
     conv = nn.Conv2d(in_channels, 2 * len(axes), _SIDE, bias=False)
     conv.weight = nn.Parameter(torch.cat([axes, -axes]))
-    return chain(conv=conv, norm=parts.norm(norm, conv.out_channels), relu=parts.activation("relu"))
+    return chain(
+        conv=conv,
+        norm=parts.norm(norm, conv.out_channels),
+        **{activation: parts.activation(activation)},
+    )
 
 
 def patch_axes(channels: int) -> Tensor:

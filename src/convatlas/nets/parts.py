@@ -13,7 +13,7 @@ from convatlas.errors import ConfigError
 from convatlas.nets import sizes
 
 Norm = Literal["batch", "layer", "instance", "group", "none"]
-Activation = Literal["relu", "sigmoid", "tanh"]
+Activation = Literal["relu", "gelu", "sigmoid", "tanh"]
 
 
 class Net(nn.Module):
@@ -106,13 +106,18 @@ def norm(kind: Norm, channels: int, dense: bool = False) -> nn.Module | None:
 
 
 def activation(kind: Activation) -> nn.Module:
-    """ReLU in place (its input is never needed again), or one of the saturating two before it."""
-    if kind == "relu":
-        return nn.ReLU(inplace=True)
-    if kind not in get_args(Activation):
-        known = ", ".join(get_args(Activation))
-        raise ConfigError(f"activation is {kind!r}, but it must be one of {known}")
-    return nn.Sigmoid() if kind == "sigmoid" else nn.Tanh()
+    """ReLU in place (its input is never needed again), or one of those before and after it."""
+    match kind:
+        case "relu":
+            return nn.ReLU(inplace=True)
+        case "gelu":
+            return nn.GELU()
+        case "sigmoid":
+            return nn.Sigmoid()
+        case "tanh":
+            return nn.Tanh()
+    known = ", ".join(get_args(Activation))
+    raise ConfigError(f"activation is {kind!r}, but it must be one of {known}")
 
 
 class LocalResponseNorm(nn.Module):

@@ -16,7 +16,7 @@ from torch import nn
 from convatlas.errors import ConfigError
 from convatlas.nets import parts, sizes
 from convatlas.nets.haar import haar_patches
-from convatlas.nets.parts import LocalResponseNorm, Net, Norm, chain
+from convatlas.nets.parts import Activation, LocalResponseNorm, Net, Norm, chain
 
 #: (convolutions, channels), and the side of the last kernel where it is not 3
 Block = tuple[int, int] | tuple[int, int, int]
@@ -35,6 +35,7 @@ class VGG(Net):
         patches: a stem of 2×2 patches in Haar's basis (`haar_patches`), where the paper has none.
         lrn: local response normalisation after the first convolution (A-LRN).
         norm: normalisation between each convolution and its ReLU (after the paper's time).
+        activation: of the convolutions, where the paper has ReLU.
         pool_first: pool before a block's last normalisation and ReLU, which then touch a quarter
             of the cells; without ``norm`` the network computes the same.
         late: a block widens in its last convolution, which its pool follows, where the paper's
@@ -55,6 +56,7 @@ class VGG(Net):
         patches: bool = False,
         lrn: bool = False,
         norm: Norm = "none",
+        activation: Activation = "relu",
         pool_first: bool = False,
         late: bool = False,
         head: Literal["dense", "average"] = "dense",
@@ -63,7 +65,7 @@ class VGG(Net):
         input_size: int = 224,
     ) -> None:
         super().__init__(num_classes, in_channels, input_size)
-        self.stem = haar_patches(in_channels, norm) if patches else nn.Sequential()
+        self.stem = haar_patches(in_channels, norm, activation) if patches else nn.Sequential()
         self.stages = nn.Sequential()
         c_in = self.stem.conv.out_channels if patches else in_channels
         for i, (convs, full, *last) in enumerate(conv_arch, start=1):
@@ -76,7 +78,7 @@ class VGG(Net):
                     conv=nn.Conv2d(c_in, channels, kernel, padding=kernel // 2),
                     pool=nn.MaxPool2d(2) if pools and pool_first and j == convs else None,
                     norm=parts.norm(norm, channels),
-                    relu=nn.ReLU(inplace=True),
+                    **{activation: parts.activation(activation)},
                     lrn=LocalResponseNorm() if lrn and i == j == 1 else None,
                 )
                 block.add_module(f"conv{i}_{j}", layer)
