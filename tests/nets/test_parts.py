@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convatlas.errors import ConfigError
@@ -71,15 +72,15 @@ def test_kinds_of_norm() -> None:
 def test_unknown_kinds_are_told_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"norm is 'bach'.*batch, layer, instance, group, none"):
         parts.norm("bach", 4)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"activation is 'gelu'.*relu, sigmoid, tanh"):
-        parts.activation("gelu")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"activation is 'silu'.*relu, gelu, sigmoid, tanh"):
+        parts.activation("silu")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", ["relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("kind", ["relu", "gelu", "sigmoid", "tanh"])
 def test_activations(kind: str) -> None:
     x = torch.linspace(-2, 2, 9)
     y = parts.activation(kind)(x.clone())  # type: ignore[arg-type]
-    torch.testing.assert_close(y, getattr(torch, kind)(x))
+    torch.testing.assert_close(y, getattr(F, kind)(x))
 
 
 def test_a_chain_leaves_out_what_is_none() -> None:

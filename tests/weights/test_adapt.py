@@ -256,10 +256,16 @@ def test_a_rule_may_be_asked_for() -> None:
     assert made.adapted == {"stem.conv.weight": "3 channels become 4 (repeat)"}
 
 
-def test_a_convolution_of_each_channel_by_itself_is_refused() -> None:
-    net = build("bn_inception", num_classes=5, input_size=48)
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("bn_inception", "stem.conv1.pointwise.weight"), ("vgg_sprint", "stem.norm.weight")],
+)
+def test_channels_that_more_than_the_first_kernel_depends_on_are_refused(
+    name: str, other: str
+) -> None:
+    net = build(name, num_classes=5, in_channels=3, input_size=48)
     old = Classifier(net, Preprocess(48, 48, 3, (0.5,) * 3, (0.2,) * 3), CLASSES)
-    with pytest.raises(ConfigError, match=r"looks at each channel by itself.* 3 channels"):
+    with pytest.raises(ConfigError, match=rf"{other} does, too.* pictures of 3 channels"):
         adapt(old, in_channels=1)
 
 

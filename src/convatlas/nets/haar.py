@@ -11,6 +11,8 @@ from convatlas.nets import parts
 from convatlas.nets.parts import Activation, Norm, chain
 
 _SIDE = 2
+#: that the stem makes of one of the picture's: four axes with both signs
+CHANNELS = 2 * _SIDE**2
 
 
 def haar_patches(in_channels: int, norm: Norm, activation: Activation = "relu") -> nn.Sequential:
@@ -50,5 +52,4 @@ def patch_axes(channels: int) -> Tensor:
 def _cosines(n: int) -> Tensor:
     """Orthonormal rows, ``(n, n)``."""
     angles = [[math.pi * (2 * j + 1) * i / (2 * n) for j in range(n)] for i in range(n)]
-    rows = torch.tensor(angles).cos()
-    return rows / rows.norm(dim=1, keepdim=True)
+    return nn.functional.normalize(torch.tensor(angles).cos())

@@ -14,8 +14,7 @@ import torch
 from torch import nn
 
 from convatlas.errors import ConfigError
-from convatlas.nets import parts, sizes
-from convatlas.nets.haar import haar_patches
+from convatlas.nets import haar, parts, sizes
 from convatlas.nets.parts import Activation, LocalResponseNorm, Net, Norm, chain
 
 #: (convolutions, channels), and the side of the last kernel where it is not 3
@@ -32,14 +31,14 @@ class VGG(Net):
             the block's last convolution (1 in configuration C).
         width: ratio on the channels of the convolutions; the dense layers keep theirs.
         hidden: units of fc6 and fc7.
-        patches: a stem of 2×2 patches in Haar's basis (`haar_patches`), where the paper has none.
+        patches: a stem of 2×2 patches in Haar's basis (`haar_patches`); the paper has none.
         lrn: local response normalisation after the first convolution (A-LRN).
         norm: normalisation between each convolution and its ReLU (after the paper's time).
         activation: of the convolutions, where the paper has ReLU.
         pool_first: pool before a block's last normalisation and ReLU, which then touch a quarter
             of the cells; without ``norm`` the network computes the same.
         late: a block widens in its last convolution, which its pool follows, where the paper's
-            widens in its first; and the last block has no pool (Jordan 2024, as `haar_patches`).
+            widens in its first; and the last block has no pool (Jordan 2024, see `haar_patches`).
         head: ``"dense"`` as in the paper, or ``"average"`` for a global average pool and one
             dense layer, which takes pictures of any side.
 
@@ -65,9 +64,9 @@ class VGG(Net):
         input_size: int = 224,
     ) -> None:
         super().__init__(num_classes, in_channels, input_size)
-        self.stem = haar_patches(in_channels, norm, activation) if patches else nn.Sequential()
+        self.stem = haar.haar_patches(in_channels, norm, activation) if patches else nn.Sequential()
         self.stages = nn.Sequential()
-        c_in = self.stem.conv.out_channels if patches else in_channels
+        c_in = in_channels * (haar.CHANNELS if patches else 1)
         for i, (convs, full, *last) in enumerate(conv_arch, start=1):
             c_out = max(1, round(width * full))
             block, pools = nn.Sequential(), not late or i < len(conv_arch)

@@ -60,14 +60,15 @@ class Graft:
         """The first convolution and the preprocessing for ``count`` channels.
 
         Raises:
-            ConfigError: as `carry`; or a first convolution that does not mix channels.
+            ConfigError: as `carry`; or more than the first convolution depends on the channels.
         """
         before = self.donor.in_channels
         kernel, *others = depending_on(self.donor, "in_channels")
         if others:
             raise ConfigError(
-                f"the first convolution of {self.donor.name} looks at each channel by itself, and "
-                f"cannot be had for in_channels={count}: give it pictures of {before} channels"
+                f"in {self.donor.name} more than the first convolution depends on the number of "
+                f"channels ({others[0]} does, too), so that it cannot be had for "
+                f"in_channels={count}: give it pictures of {_channels(before)}"
             )
         rule = rule or usual_rule(before, count)
         first = carry(self.carried[kernel], self.preprocess, count, rule, measured)
@@ -117,6 +118,10 @@ class Graft:
                 f"grey pictures get the donor's answers but for their border, where {layer} sees "
                 "the one mean that stands for that of each channel"
             )
+
+
+def _channels(count: int) -> str:
+    return "1 channel" if count == 1 else f"{count} channels"
 
 
 def _behind(net: Net, layer: str) -> tuple[str, nn.Module | None]:
