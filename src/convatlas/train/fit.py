@@ -16,6 +16,7 @@ from convatlas.errors import ConfigError
 from convatlas.nets.parts import Net, init_xavier
 from convatlas.train import record, tracking
 from convatlas.train import resume as resuming
+from convatlas.train.allocator import keeping_freed_memory
 from convatlas.train.begin import begin, go_on
 from convatlas.train.config import Config, change
 from convatlas.train.display import Display
@@ -36,6 +37,7 @@ from convatlas.weights.adapt import Adapted
 
 
 @joined()
+@keeping_freed_memory()
 def fit(
     net: nn.Module | Adapted,
     data: str | Dataset,
