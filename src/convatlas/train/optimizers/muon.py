@@ -16,7 +16,7 @@ from torch.optim import AdamW, Optimizer
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
-_WIDE = 2  # columns to a row from which small products pay for themselves, and lose no digits
+_WIDE = 4  # columns to a row from which small products pay for themselves, and lose no digits
 _RMS = 0.2  # of AdamW's steps, measured: Moonshot's constant
 
 
