@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 import threading
 import warnings
@@ -27,6 +28,11 @@ OPERATORS = (
     "ps_roi_pool",
     "deform_conv2d",
 )
+
+
+def pytest_sessionstart() -> None:
+    """A job in the background ignores Ctrl-C, and so would all processes that tests send it to."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
