@@ -140,3 +140,30 @@ def test_as_a_module_it_answers_with_the_exit_code() -> None:
     assert ran.stdout == ""
     assert ran.stderr.startswith("convatlas: unknown network 'resnet19': did you mean ")
     assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("world", "left"), [("1", "taken down\n"), ("2", "")])
+def test_one_of_several_processes_leaves_the_interpreter_as_it_stands(
+    world: str, left: str
+) -> None:
+    """As gloo's threads might still be at work in it; what was said is said, and the code kept."""
+    program = (
+        "import atexit, runpy, sys\n"
+        "atexit.register(print, 'taken down')\n"
+        "runpy.run_module('convatlas', run_name='__main__', alter_sys=True)\n"
+    )
+
+    def run(argument: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program, argument],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"WORLD_SIZE": world},
+        )
+
+    good, bad = run("--help"), run("no")
+    assert good.returncode == 0
+    assert good.stdout == f"{cli.overview()}\n{left}"
+    assert bad.returncode == 2
+    assert bad.stdout == left
+    assert bad.stderr.startswith("convatlas: unknown command")

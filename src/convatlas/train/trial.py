@@ -28,6 +28,7 @@ from convatlas.train.strategy import Thaw
 _SECONDS = 2.0  # what a trial may cost
 _TURNS = 2  # of each candidate: a moment's disturbance spoils one turn, not a candidate
 _SMALL, _LARGE = 2, 2  # steps of a turn, on few pictures and on as many as there is time for
+_MORE = 8  # times as many pictures in between, to tell how many there is time for
 _WORTH = 1.08  # times as fast as the plain default that another engine must be to be chosen
 
 _PLAIN = ("float32", "contiguous")
@@ -162,8 +163,10 @@ class _Trial:
         for _ in range(_SMALL - 1):
             self._step_before(until, engine, learn, self.few)
         if not self.many:
+            # what a step costs whatever is in it hides what a picture costs in the smallest
+            self._step_before(until, engine, learn, min(_MORE * self.few, len(self.pixels)))
             left = max(until - time.perf_counter(), 0)
-            fitting = int(left / _LARGE * self.few / self.times[engine][self.few])
+            fitting = int(left / _LARGE / self._each(engine))
             self.many = max(self.few, min(len(self.pixels), fitting))
         for _ in range(_LARGE):
             self._step_before(until, engine, learn, self.many)
@@ -176,9 +179,14 @@ class _Trial:
     def _step_before(
         self, until: float, engine: Engine, learn: Callable[[Tensor], None], count: int
     ) -> None:
-        each = min(seconds / pictures for pictures, seconds in self.times[engine].items())
-        if time.perf_counter() + each * count <= until:
+        """Unless it would last longer, as far as this engine's steps or another's tell."""
+        others = [seen[count] for seen in self.times.values() if count in seen]
+        if time.perf_counter() + min([self._each(engine) * count, *others]) <= until:
             self._step(engine, learn, count)
+
+    def _each(self, engine: Engine) -> float:
+        """Seconds that a picture takes an engine, at most."""
+        return min(seconds / pictures for pictures, seconds in self.times[engine].items())
 
     def _step(self, engine: Engine, learn: Callable[[Tensor], None], count: int) -> None:
         started = time.perf_counter()
