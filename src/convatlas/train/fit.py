@@ -58,6 +58,7 @@ def fit(
 
     Ctrl-C and SIGTERM end the run after the step that is under way, and keep what was learned. From
     its last checkpoint a run goes on as if it had never ended: on a processor, to the last bit.
+    Memory that a step frees stays with the process until the end (`allocator`).
 
     Of several processes that ``torchrun`` started each calls this alike, and they train one network
     (`distributed`); the first one writes, and all return the same.
