@@ -46,7 +46,7 @@ def test_pages_stay_while_it_lasts_and_go_back_afterwards() -> None:
     """By itself: a process of its own, for what has been freed in this one would play a part."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
     begun, *numbers = map(int, done.stdout.split())
-    # without it, 100,000 pages, or memory that stays behind where something small holds the heap open
+    # without it: 100,000 pages, or, where something small holds the heap open, no way back
     for _, within, then, after in (numbers[:4], numbers[4:]):
         assert within < 100
         assert then > begun + 90
