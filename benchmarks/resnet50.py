@@ -13,6 +13,7 @@ from machine import CPU
 from steps import Work, arguments, report
 
 from convatlas.train import Config
+from convatlas.train.allocator import keeping_freed_memory
 from convatlas.train.trial import choose
 
 
@@ -20,7 +21,8 @@ def main() -> None:
     options = arguments(__doc__, batch=16).parse_args()
     work = Work(options.net, options.side, options.batch, CPU)
     config = Config(optimizer="sgd", lr=1e-3)
-    engine = choose(work.build(), *work.pictures(), config)
+    with keeping_freed_memory():
+        engine = choose(work.build(), *work.pictures(), config)
     ways = (
         work.ours(f"ConvAtlas, {engine}", engine, config),
         work.plain("plain, float32, channels-last", torch.float32, torch.channels_last),

@@ -1,7 +1,8 @@
 """Training steps on made-up pictures: several ways of making them, in turns, as one table.
 
 A machine whose speed drifts slows all of them in a round, so a ratio is taken round by round, and
-its median is what counts. The first step of each, which compiles and allocates, is timed apart.
+its median is what counts. The first step of each, which compiles and allocates, is timed apart, and
+that of every turn, which takes memory anew, is left out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -23,6 +25,7 @@ from convatlas.analysis.trace import trace
 from convatlas.nets.build import build
 from convatlas.nets.parts import Net
 from convatlas.train import Config
+from convatlas.train.allocator import keeping_freed_memory
 from convatlas.train.engine import Engine
 from convatlas.train.optim import make_optimizer
 from convatlas.train.trial import learner
@@ -37,12 +40,14 @@ class Way:
     Attributes:
         name: for the table.
         step: makes one, and returns the seconds it took.
+        around: what its turns happen in.
         first: seconds of the first one.
         speeds: images a second, round by round.
     """
 
     name: str
     step: Callable[[], float]
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
     first: float = math.nan
     speeds: list[float] = field(default_factory=list)
 
@@ -109,7 +114,7 @@ class Work:
                 torch.accelerator.synchronize()
             return time.perf_counter() - started
 
-        return Way(name, step)
+        return Way(name, step, keeping_freed_memory)
 
     def plain(self, name: str, dtype: torch.dtype, layout: torch.memory_format) -> Way:
         """As a short loop does."""
@@ -122,11 +127,14 @@ def measure(ways: Sequence[Way], batch: int, rounds: int) -> None:
     """Let them take turns, each for as many steps as fill a second and a half."""
     counts = []
     for way in ways:
-        way.first = way.step()
-        counts.append(math.ceil(_ROUND / way.step()))
+        with way.around():
+            way.first = way.step()
+            counts.append(math.ceil(_ROUND / way.step()))
     for _ in range(rounds):
         for way, count in zip(ways, counts, strict=True):
-            way.speeds.append(count * batch / sum(way.step() for _ in range(count)))
+            with way.around():
+                way.step()
+                way.speeds.append(count * batch / sum(way.step() for _ in range(count)))
 
 
 def told(ratios: Sequence[float]) -> str:

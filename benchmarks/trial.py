@@ -20,6 +20,7 @@ from steps import Way, Work, measure, told
 
 from convatlas.nets.catalog import find
 from convatlas.train import Config
+from convatlas.train.allocator import keeping_freed_memory
 from convatlas.train.engine import Engine
 from convatlas.train.optim import best_device
 from convatlas.train.trial import candidates, choose
@@ -49,7 +50,8 @@ def row(name: str, batch: int, rounds: int) -> str:
     pixels, labels = work.pictures()
     net = work.build()
     started = time.perf_counter()
-    chosen = choose(net, pixels, labels, config)
+    with keeping_freed_memory():
+        chosen = choose(net, pixels, labels, config)
     cost = time.perf_counter() - started
     ways = {
         str(engine): work.ours(str(engine), engine, config)
