@@ -33,11 +33,14 @@ class Way(NamedTuple):
     settings: dict[str, Any]
 
 
-_WIDER = {"activation": "gelu", "width": 1.5}
 WAYS = {
     "92": Way(DEMO_NET, {}, {}),
     "93": Way("vgg_sprint", {"activation": "gelu"}, {}),
-    "94": Way("vgg_sprint", _WIDER, {"epochs": 3, "label_smoothing": 0.1}),
+    "94": Way(
+        "vgg_sprint",
+        {"activation": "gelu", "width": 1.5},
+        {"epochs": 3, "label_smoothing": 0.1},
+    ),
 }
 
 
