@@ -104,12 +104,11 @@ class Work:
         """As `fit` makes its steps."""
         pixels, labels = self.pictures()
         pixels, net = engine.place(pixels), engine.place(self.build())
-        learn, optimizer = learner(engine, net, labels, config), make_optimizer(net, config)
+        learn = learner(engine, net, labels, config, make_optimizer(net, config).step)
 
         def step() -> float:
             started = time.perf_counter()
             learn(pixels)
-            optimizer.step()
             if self.device.type != "cpu":
                 torch.accelerator.synchronize()
             return time.perf_counter() - started

@@ -1,20 +1,20 @@
 """The short trial that finds what trains this network fastest on this machine.
 
-The best pair of number format and layout differs from net to net and from processor to processor,
-so it is tried, not guessed: a few times forward and backward through a copy of the real network,
-within two seconds. The optimiser is left out: it costs the same in all of them, and in a network
-with large dense layers it would take most of those two seconds.
+Which number format and layout are best, and whether threads should share each batch, differs from
+net to net and from processor to processor, so it is tried, not guessed: a few times forward and
+backward through a copy of the real network, within two seconds. The optimiser is left out: it costs
+the same in all of them, and in a network with large dense layers it would take most of the time.
 """
 
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import product
+from statistics import median_low
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ from convatlas.train.strategy import Thaw
 _SECONDS = 2.0  # what a trial may cost
 _TURNS = 2  # of each candidate: a moment's disturbance spoils one turn, not a candidate
 _SMALL, _LARGE = 2, 2  # steps of a turn, on few pictures and on as many as there is time for
+_ENOUGH = 0.25  # seconds that a turn's large steps take where they are quick: then there are more
 _MORE = 8  # times as many pictures in between, to tell how many there is time for
 _WORTH = 1.08  # times as fast as the plain default that another engine must be to be chosen
 
@@ -65,7 +66,11 @@ def choose(net: nn.Module, pixels: Tensor, labels: Tensor, config: Config) -> En
 
 
 def candidates(net: nn.Module, pixels: Tensor, config: Config) -> list[Engine]:
-    """The engines that the configuration allows, in the order in which they are tried."""
+    """The engines that the configuration allows, in the order in which they are tried.
+
+    Where there is a choice, threads share no batch of the plain default: it is there for networks
+    that gain nothing from it (a contiguous layout with shards never was the fastest).
+    """
     precisions = list(DTYPES) if config.precision == "auto" else [config.precision]
     if config.precision == "auto" and not _bfloat16_pays(pixels.device):
         precisions = ["float32"]
@@ -74,11 +79,20 @@ def candidates(net: nn.Module, pixels: Tensor, config: Config) -> list[Engine]:
     if config.compiled or here().world > 1:  # which share the batches already
         shards = 1
     allowed = set(product(precisions, layouts))
-    return [Engine(*pair, shards) for pair in _ORDER if pair in allowed]
+    alone = len(allowed) > 1 and not config.shards
+    return [
+        Engine(*pair, 1 if alone and pair == _PLAIN else shards)
+        for pair in _ORDER
+        if pair in allowed
+    ]
 
 
 def learner(
-    engine: Engine, net: nn.Module, labels: Tensor, config: Config
+    engine: Engine,
+    net: nn.Module,
+    labels: Tensor,
+    config: Config,
+    update: Callable[[], object] = lambda: None,
 ) -> Callable[[Tensor], None]:
     """A function that goes forward and backward with a batch, as a training step does.
 
@@ -86,6 +100,7 @@ def learner(
         engine, net: what learns, and how.
         labels: of the batches, ``(N,)``; of a smaller one the first of them.
         config: the strategy, and whether steps are compiled.
+        update: what follows with the same threads: an optimiser's step.
     """
     shards = Shards(engine.place(net), engine.shards, config.compiled)
     Thaw(shards.nets, config, steps=1).train(step=1)  # the run's last step, when most is thawed
@@ -94,6 +109,7 @@ def learner(
         with shards.sharing_cores():
             work = partial(engine.learn, whole=len(pixels))
             shards.learn(engine.place(pixels), labels[: len(pixels)], work)
+            update()
 
     return learn
 
@@ -110,7 +126,8 @@ def _speeds(
     config = replace(config, compiled=False)  # which takes longer than a trial may
     failed: Exception | None = None
     for least in (1, 2):  # pictures of each shard: of one alone there may be no batch statistics
-        trial = _Trial(pixels, min(least * engines[0].shards, len(pixels)), end)
+        most = max(engine.shards for engine in engines)
+        trial = _Trial(pixels, min(least * most, len(pixels)), end)
         turns = engines * _TURNS
         for engine, waiting in zip(turns, range(len(turns), 0, -1), strict=True):
             if trial.is_over():
@@ -120,6 +137,9 @@ def _speeds(
             except (RuntimeError, ValueError) as error:
                 failed = error
                 trial.times.pop(engine, None)
+                if least == 1 and engine.shards > 1:
+                    trial.times.clear()
+                    break
         if trial.times:
             return trial.speeds()
     assert failed is not None
@@ -127,7 +147,10 @@ def _speeds(
 
 
 class _Trial:
-    """The quickest steps that each engine was seen to make, and the batch they are compared on.
+    """What the steps of each engine usually take, and the batch they are compared on.
+
+    The lower median counts: the quickest of several flatters threads that have to wait for each
+    other, and of two turns with a disturbance in one it is still a step of the other.
 
     Args:
         pixels: the whole batch.
@@ -138,7 +161,7 @@ class _Trial:
     def __init__(self, pixels: Tensor, few: int, end: float) -> None:
         self.pixels, self.few, self.end = pixels, few, end
         self.many = 0  # pictures of the later steps, the same for all
-        self.times: dict[Engine, dict[int, float]] = {}
+        self.times: dict[Engine, dict[int, list[float]]] = {}  # by pictures in a step
 
     def is_over(self) -> bool:
         """Whether a step more would end too late.
@@ -146,7 +169,7 @@ class _Trial:
         One engine is thought to be as fast as another: the first step of all takes far longer than
         those after it.
         """
-        least = min((seen[self.few] for seen in self.times.values()), default=0.0)
+        least = min((median_low(seen[self.few]) for seen in self.times.values()), default=0.0)
         return bool(self.times) and self.end - time.perf_counter() < least
 
     def turn(self, engine: Engine, learn: Callable[[Tensor], None], waiting: int) -> None:
@@ -168,33 +191,35 @@ class _Trial:
             left = max(until - time.perf_counter(), 0)
             fitting = int(left / _LARGE / self._each(engine))
             self.many = max(self.few, min(len(self.pixels), fitting))
-        for _ in range(_LARGE):
+        steps = max(_LARGE, int(_ENOUGH / self._each(engine) / self.many))
+        for _ in range(steps):
             self._step_before(until, engine, learn, self.many)
 
     def speeds(self) -> dict[Engine, float]:
         """Pictures a second, in the largest batch that all engines saw."""
         count = max(set.intersection(*(set(seen) for seen in self.times.values())))
-        return {engine: count / seen[count] for engine, seen in self.times.items()}
+        return {engine: count / median_low(seen[count]) for engine, seen in self.times.items()}
 
     def _step_before(
         self, until: float, engine: Engine, learn: Callable[[Tensor], None], count: int
     ) -> None:
         """Unless it would last longer, as far as this engine's steps or another's tell."""
-        others = [seen[count] for seen in self.times.values() if count in seen]
+        others = [median_low(seen[count]) for seen in self.times.values() if count in seen]
         if time.perf_counter() + min([self._each(engine) * count, *others]) <= until:
             self._step(engine, learn, count)
 
     def _each(self, engine: Engine) -> float:
         """Seconds that a picture takes an engine, at most."""
-        return min(seconds / pictures for pictures, seconds in self.times[engine].items())
+        seen = self.times[engine].items()
+        return min(median_low(seconds) / pictures for pictures, seconds in seen)
 
     def _step(self, engine: Engine, learn: Callable[[Tensor], None], count: int) -> None:
         started = time.perf_counter()
         learn(self.pixels[:count])
         if self.pixels.device.type != "cpu":
             torch.accelerator.synchronize()
-        seen = self.times.setdefault(engine, {})
-        seen[count] = min(time.perf_counter() - started, seen.get(count, math.inf))
+        seconds = time.perf_counter() - started
+        self.times.setdefault(engine, {}).setdefault(count, []).append(seconds)
 
 
 def _bfloat16_pays(device: torch.device) -> bool:
