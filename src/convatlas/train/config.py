@@ -95,7 +95,7 @@ class Config:
         init: ``"own"`` keeps the network's, ``"xavier"`` draws all weights anew.
         precision, layout: ``"auto"`` lets a short trial on the real network choose.
         shards: threads that share each batch, where processes do not; None for as many as
-            `most_shards` allows.
+            `most_shards` allows, or for one where the trial finds that faster.
         compiled: training steps, and nothing else, go through ``torch.compile``: the first takes up
             to some minutes, and those after it less on a GPU. One thread has the whole batch.
         seed: of the weights drawn here, the order of the pictures and the augmentation.
