@@ -25,7 +25,7 @@ from convatlas.train.engine import DTYPES, FORMATS, Engine
 from convatlas.train.shards import Shards, most_shards
 from convatlas.train.strategy import Thaw
 
-_SECONDS = 2.0  # what a trial may cost
+_SECONDS = 1.8  # of the two that a trial may cost: a step may last longer than the one before
 _TURNS = 2  # of each candidate: a moment's disturbance spoils one turn, not a candidate
 _SMALL, _LARGE = 2, 2  # steps of a turn, on few pictures and on as many as there is time for
 _ENOUGH = 0.25  # seconds that a turn's large steps take where they are quick: then there are more
