@@ -13,10 +13,10 @@ PIXELS = torch.rand(64, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 def test_autocast_is_only_in_bfloat16() -> None:
     fc, x, cpu = nn.Linear(3, 2), torch.rand(2, 3), torch.device("cpu")
-    with Engine("bfloat16", "contiguous").autocast(cpu):
+    with Engine("bfloat16", "contiguous").computing(cpu):
         assert fc(x).dtype == torch.bfloat16
     assert fc.weight.dtype == torch.float32
-    with Engine("float32", "contiguous").autocast(cpu):
+    with Engine("float32", "contiguous").computing(cpu):
         assert fc(x).dtype == torch.float32
 
 

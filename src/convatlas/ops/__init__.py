@@ -90,6 +90,7 @@ from convatlas.ops.transposed_convolution import (
     conv_transpose2d,
     conv_transpose3d,
 )
+from convatlas.ops.winograd import conv2d_winograd
 
 __all__ = [
     "ACTIVATIONS",
@@ -141,6 +142,7 @@ __all__ = [
     "batch_norm",
     "conv1d",
     "conv2d",
+    "conv2d_winograd",
     "conv3d",
     "conv_matrix",
     "conv_output_size",

@@ -96,6 +96,8 @@ class Config:
         precision, layout: ``"auto"`` lets a short trial on the real network choose.
         shards: threads that share each batch, where processes do not; None for as many as
             `most_shards` allows, or for one where the trial finds that faster.
+        winograd: in float32 and channels-last, a processor computes 3×3 convolutions by Winograd's
+            algorithm where that is faster (`train.winograd`), rounding them a little otherwise.
         compiled: training steps, and nothing else, go through ``torch.compile``: the first takes up
             to some minutes, and those after it less on a GPU. One thread has the whole batch.
         seed: of the weights drawn here, the order of the pictures and the augmentation.
@@ -145,6 +147,7 @@ class Config:
     precision: Precision = "auto"
     layout: Layout = "auto"
     shards: int | None = None
+    winograd: bool = True
     compiled: bool = False
     seed: int = 0
 

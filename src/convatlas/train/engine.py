@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from convatlas.train.loss import logits_of, loss_of
+from convatlas.train.winograd import winograd
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 FORMATS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
@@ -35,6 +36,7 @@ class Engine:
         precision: ``"float32"``, or ``"bfloat16"`` for autocast with float32 weights.
         layout: ``"contiguous"`` (N, C, H, W in memory) or ``"channels-last"`` (N, H, W, C).
         shards: threads that take a share of each batch (`shards.Shards`).
+        winograd: whether wide 3×3 convolutions are Winograd's (`train.winograd`).
         trial: images a second of each candidate, without the optimiser's part; empty where
             nothing was tried.
     """
@@ -42,6 +44,7 @@ class Engine:
     precision: str
     layout: str
     shards: int = 1
+    winograd: bool = False
     trial: dict[str, float] = field(default_factory=dict, hash=False)
 
     def place(self, tensor_or_net: Any) -> Any:
@@ -50,11 +53,11 @@ class Engine:
             return tensor_or_net.contiguous(memory_format=FORMATS[self.layout])
         return tensor_or_net.to(memory_format=FORMATS[self.layout])
 
-    def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
+    def computing(self, device: torch.device) -> AbstractContextManager[Any]:
         """The context that the forward pass runs in."""
-        if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(device.type, dtype=DTYPES[self.precision])
+        if self.precision == "bfloat16":
+            return torch.autocast(device.type, dtype=torch.bfloat16)
+        return winograd() if self.winograd else nullcontext()
 
     def learn(
         self, net: nn.Module, pixels: Tensor, labels: Tensor, whole: int, smoothing: float = 0.0
@@ -67,7 +70,7 @@ class Engine:
             whole: pictures in the whole batch.
             smoothing: of the labels, as `loss_of`.
         """
-        with self.autocast(pixels.device):
+        with self.computing(pixels.device):
             outputs = net(pixels)
         bare = net.module if isinstance(net, DistributedDataParallel) else net
         loss = loss_of(bare, outputs, labels, smoothing)
@@ -77,5 +80,6 @@ class Engine:
         return Learned(loss.item() * len(labels), int(right))
 
     def __str__(self) -> str:
+        convolutions = ", Winograd" if self.winograd else ""
         threads = f", {self.shards} shards" if self.shards > 1 else ""
-        return f"{self.precision}, {self.layout}{threads}"
+        return f"{self.precision}, {self.layout}{convolutions}{threads}"

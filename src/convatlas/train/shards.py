@@ -52,7 +52,7 @@ class Shards:
     """
 
     def __init__(self, net: nn.Module, count: int, compiled: bool = False) -> None:
-        self.nets = [net, *(_shadow(net) for _ in range(count - 1))]
+        self.nets = [net, *(shadow(net) for _ in range(count - 1))]
         self.called = compile_steps(net) if compiled else net  # where it is the only one
         self.threads = torch.get_num_threads()
         self.each = max(1, self.threads // count)
@@ -112,8 +112,7 @@ def in_parts(pixels: Tensor, labels: Tensor, parts: int) -> list[tuple[Tensor, T
     return list(zip(pixels.tensor_split(parts), labels.tensor_split(parts), strict=True))
 
 
-def _shadow(net: nn.Module) -> nn.Module:
-    shadow = copy.deepcopy(net)
-    for mine, its in zip(shadow.parameters(), net.parameters(), strict=True):
-        mine.data = its.data
-    return shadow
+def shadow(net: nn.Module) -> nn.Module:
+    """A copy with the same weights, not as large ones: only gradients and buffers are its own."""
+    weights = {id(p): nn.Parameter(p.data, p.requires_grad) for p in net.parameters()}
+    return copy.deepcopy(net, weights)

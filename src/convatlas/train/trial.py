@@ -8,7 +8,6 @@ the same in all of them, and in a network with large dense layers it would take 
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,8 +21,9 @@ from torch import Tensor, nn
 from convatlas.train.config import Config
 from convatlas.train.distributed import here
 from convatlas.train.engine import DTYPES, FORMATS, Engine
-from convatlas.train.shards import Shards, most_shards
+from convatlas.train.shards import Shards, most_shards, shadow
 from convatlas.train.strategy import Thaw
+from convatlas.train.winograd import gains
 
 _SECONDS = 1.8  # of the two that a trial may cost: a step may last longer than the one before
 _TURNS = 2  # of each candidate: a moment's disturbance spoils one turn, not a candidate
@@ -32,15 +32,10 @@ _ENOUGH = 0.25  # seconds that a turn's large steps take where they are quick: t
 _MORE = 8  # times as many pictures in between, to tell how many there is time for
 _WORTH = 1.08  # times as fast as the plain default that another engine must be to be chosen
 
-_PLAIN = ("float32", "contiguous")
-# the likelier winner first, and without bf16 the plain default, which is never the wrong choice:
-# of a network too slow for more, only the first is tried
-_ORDER = (
-    ("bfloat16", "channels-last"),
-    ("bfloat16", "contiguous"),
-    _PLAIN,
-    ("float32", "channels-last"),
-)
+_PLAIN, _LAST = ("float32", "contiguous"), ("float32", "channels-last")
+# the likelier winner first, or without one the plain default, which is never the wrong choice: of a
+# network too slow for more, only the first is tried
+_ORDER = (("bfloat16", "channels-last"), ("bfloat16", "contiguous"), _PLAIN, _LAST)
 
 
 def choose(net: nn.Module, pixels: Tensor, labels: Tensor, config: Config) -> Engine:
@@ -80,11 +75,13 @@ def candidates(net: nn.Module, pixels: Tensor, config: Config) -> list[Engine]:
         shards = 1
     allowed = set(product(precisions, layouts))
     alone = len(allowed) > 1 and not config.shards
-    return [
-        Engine(*pair, 1 if alone and pair == _PLAIN else shards)
+    may = config.winograd and not config.compiled and pixels.device.type == "cpu" and gains(net)
+    engines = [
+        Engine(*pair, 1 if alone and pair == _PLAIN else shards, may and pair == _LAST)
         for pair in _ORDER
         if pair in allowed
     ]
+    return sorted(engines, key=_is_plain) if may else engines
 
 
 def learner(
@@ -133,7 +130,7 @@ def _speeds(
             if trial.is_over():
                 break
             try:
-                trial.turn(engine, learner(engine, copy.deepcopy(net), labels, config), waiting)
+                trial.turn(engine, learner(engine, shadow(net), labels, config), waiting)
             except (RuntimeError, ValueError) as error:
                 failed = error
                 trial.times.pop(engine, None)
