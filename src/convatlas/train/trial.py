@@ -130,7 +130,7 @@ def _speeds(
             if trial.is_over():
                 break
             try:
-                trial.turn(engine, learner(engine, shadow(net), labels, config), waiting)
+                trial.turn(engine, learner(engine, _lean(net, config), labels, config), waiting)
             except (RuntimeError, ValueError) as error:
                 failed = error
                 trial.times.pop(engine, None)
@@ -141,6 +141,20 @@ def _speeds(
             return trial.speeds()
     assert failed is not None
     raise failed  # it is not the engine that is wrong
+
+
+def _lean(net: nn.Module, config: Config) -> nn.Module:
+    """A shadow whose dense layers get no gradients, where there are others.
+
+    Layout does not matter to them, and those of a large one take most of a step on one picture.
+    """
+    net = shadow(net)
+    convolutions = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
+    if config.strategy != "head" and any(layer.weight.requires_grad for layer in convolutions):
+        for layer in net.modules():
+            if isinstance(layer, nn.Linear):
+                layer.requires_grad_(False)
+    return net
 
 
 class _Trial:
