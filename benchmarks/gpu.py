@@ -4,7 +4,7 @@
     python benchmarks/gpu.py --device cpu --net lenet_bn --side 28 --batch 8 --rounds 1
 
 Our steps are those that `fit` makes with compiled=True; the plain ones are a short loop's
-(`peers/plain.py`), contiguous and as the network stands. All learn from the same made-up batch,
+(`peers/plain.py`), contiguous unless they say otherwise, and as the network stands. All learn from the same made-up batch,
 which is on the device already.
 """
 
@@ -28,6 +28,7 @@ def main() -> None:
     nchw = torch.contiguous_format
     ways = (
         work.ours(f"ConvAtlas, {engine}, compiled", engine, config),
+        work.plain("plain, bfloat16 autocast, channels-last", torch.bfloat16, torch.channels_last),
         work.plain("plain, bfloat16 autocast", torch.bfloat16, nchw),
         work.plain("plain, float32", torch.float32, nchw),
     )

@@ -124,7 +124,7 @@ def _speeds(
     failed: Exception | None = None
     for least in (1, 2):  # pictures of each shard: of one alone there may be no batch statistics
         most = max(engine.shards for engine in engines)
-        trial = _Trial(pixels, min(least * most, len(pixels)), end)
+        trial = _Trial(pixels, fewest(pixels, least * most), end)
         turns = engines * _TURNS
         for engine, waiting in zip(turns, range(len(turns), 0, -1), strict=True):
             if trial.is_over():
@@ -141,6 +141,15 @@ def _speeds(
             return trial.speeds()
     assert failed is not None
     raise failed  # it is not the engine that is wrong
+
+
+def fewest(pixels: Tensor, shards: int) -> int:
+    """Pictures of a first step: those that a batch may have, or all where few tell nothing.
+
+    A GPU is done with a few pictures before it is asked for the next layer, so their time is that
+    of asking, which no engine shortens.
+    """
+    return min(shards, len(pixels)) if pixels.device.type == "cpu" else len(pixels)
 
 
 def _lean(net: nn.Module, config: Config) -> nn.Module:
@@ -241,20 +250,20 @@ def _bfloat16_pays(device: torch.device) -> bool:
     On a processor it is one thread's own time that counts: whatever else the machine does, and
     however long that thread is kept waiting, decides nothing.
     """
-    on_cpu, threads = device.type == "cpu", torch.get_num_threads()
-    clock = time.thread_time if on_cpu else time.perf_counter
-    ones = torch.ones(192, 192, device=device)
+    if device.type != "cpu":
+        return True  # a product as small as this one tells nothing, and whole steps are tried soon
+    threads = torch.get_num_threads()
+    ones = torch.ones(192, 192)
 
     def seconds(a: Tensor) -> float:
         times = []
         for _ in range(4):
-            started = clock()
+            started = time.thread_time()
             (a @ a)[0, 0].item()
-            times.append(clock() - started)
+            times.append(time.thread_time() - started)
         return min(times)
 
-    if on_cpu:
-        torch.set_num_threads(1)
+    torch.set_num_threads(1)
     try:
         return seconds(ones.to(torch.bfloat16)) < seconds(ones)
     finally:
