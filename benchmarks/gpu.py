@@ -4,8 +4,8 @@
     python benchmarks/gpu.py --device cpu --net lenet_bn --side 28 --batch 8 --rounds 1
 
 Our steps are those that `fit` makes with compiled=True; the plain ones are a short loop's
-(`peers/plain.py`), contiguous unless they say otherwise, and as the network stands. All learn from the same made-up batch,
-which is on the device already.
+(`peers/plain.py`), contiguous unless they say otherwise, and as the network stands. All learn
+from the same made-up batch, which is on the device already.
 """
 
 from __future__ import annotations

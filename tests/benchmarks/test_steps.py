@@ -91,11 +91,12 @@ def test_gpu_runs_on_a_cpu(run, monkeypatch: pytest.MonkeyPatch) -> None:
         return traced(net, **how)
 
     monkeypatch.setattr(torch, "compile", counted)
-    _, ours, autocast, plain = run("gpu", *TINY, "--device", "cpu")
+    _, ours, last, autocast, plain = run("gpu", *TINY, "--device", "cpu")
     assert ours[0] == "ConvAtlas, bfloat16, channels-last, compiled"
+    assert last[0] == "plain, bfloat16 autocast, channels-last"
     assert [autocast[0], plain[0]] == ["plain, bfloat16 autocast", "plain, float32"]
     assert len(compiled) == 1
-    assert all(row[-1].endswith(" s") for row in (ours, autocast, plain))
+    assert all(row[-1].endswith(" s") for row in (ours, last, autocast, plain))
 
 
 def test_the_trials_table_has_every_family(run) -> None:
