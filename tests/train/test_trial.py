@@ -303,3 +303,27 @@ def test_each_of_many_shards_has_batch_statistics(
     monkeypatch.setattr(trials, "most_shards", lambda *_: 4)
     for shards in (4, None):
         assert len(choose(build("lenet_bn"), pixels, labels, Config(shards=shards)).trial) == 2
+
+
+def test_a_gpu_sees_whole_batches_after_its_kernels_are_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On the device of tensors that have no memory; loading counts for nothing."""
+    clock, seen = Clock(), []
+    monkeypatch.setattr(trials, "time", clock)
+    monkeypatch.setattr(torch.accelerator, "synchronize", lambda: None)
+    pixels = torch.empty(64, 3, 8, 8, device="meta")
+
+    def learn(x: Tensor) -> None:
+        clock.now += 0.1 if seen else 1.0
+        seen.append(len(x))
+
+    trial = trials._Trial(pixels, trials.fewest(pixels, 2), clock.now + 1.0)
+    trial.turn(Engine("bfloat16", "channels-last"), learn, waiting=8)
+    assert list(trial.speeds().values()) == [pytest.approx(640)]
+    assert set(seen) == {64}
+    assert trials._bfloat16_pays(pixels.device)
+
+
+def test_a_processor_begins_with_few_pictures() -> None:
+    assert [trials.fewest(PIXELS, 2), trials.fewest(PIXELS[:1], 2)] == [2, 1]

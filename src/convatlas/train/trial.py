@@ -202,6 +202,8 @@ class _Trial:
         """
         now = time.perf_counter()
         until = now + (self.end - now) / waiting
+        if engine not in self.times and self.pixels.device.type != "cpu":
+            learn(self.pixels[: self.few])  # a GPU's kernels are loaded at first: a second, or half
         self._step(engine, learn, self.few)
         for _ in range(_SMALL - 1):
             self._step_before(until, engine, learn, self.few)
@@ -247,11 +249,11 @@ def _bfloat16_pays(device: torch.device) -> bool:
 
     A processor without bf16 instructions emulates them hundreds of times slower: too slow for a
     trial on a whole network. This probe costs milliseconds, and follows ``ONEDNN_MAX_CPU_ISA``.
-    On a processor it is one thread's own time that counts: whatever else the machine does, and
-    however long that thread is kept waiting, decides nothing.
+    One thread's own time counts: whatever else the machine does, and however long that thread is
+    kept waiting, decides nothing. A GPU is not asked: so small a product tells nothing of it.
     """
     if device.type != "cpu":
-        return True  # a product as small as this one tells nothing, and whole steps are tried soon
+        return True
     threads = torch.get_num_threads()
     ones = torch.ones(192, 192)
 
