@@ -20,6 +20,17 @@ def test_autocast_is_only_in_bfloat16() -> None:
         assert fc(x).dtype == torch.float32
 
 
+def test_winograd_is_in_float32_and_is_said() -> None:
+    torch.manual_seed(0)
+    conv, x, cpu = nn.Conv2d(256, 256, 3), torch.randn(2, 256, 18, 18), torch.device("cpu")
+    engine = Engine("float32", "channels-last", shards=2, winograd=True)
+    with engine.computing(cpu):
+        found = conv(x)
+    assert not torch.equal(found, conv(x))
+    torch.testing.assert_close(found, conv(x), rtol=1e-4, atol=1e-4)
+    assert str(engine) == "float32, channels-last, Winograd, 2 shards"
+
+
 def test_places() -> None:
     last = Engine("float32", "channels-last")
     assert last.place(PIXELS).is_contiguous(memory_format=torch.channels_last)

@@ -223,6 +223,26 @@ def test_a_network_of_the_atlas_and_threads_that_share_a_batch(shards: int, runs
     same(runs.pieces({"step": 4}, {"step": 5}), runs.whole())
 
 
+@pytest.mark.parametrize("shards", [1, 2])
+def test_winograds_convolution(shards: int, runs: Runs) -> None:
+    """Wide enough, on maps large enough, that it is used; and so the weights are other ones."""
+
+    def make() -> nn.Module:
+        torch.manual_seed(0)
+        pool = nn.AdaptiveAvgPool2d(1)
+        wide = nn.Conv2d(128, 128, 3, padding=1)
+        return nn.Sequential(nn.Conv2d(1, 128, 1), wide, pool, nn.Flatten(), nn.Linear(128, 3))
+
+    runs.make = make
+    runs.settings = {"shards": shards, "size": 16, "epochs": 2, "layout": "channels-last"}
+    whole = runs.whole()
+    same(runs.pieces({"step": 4}, {"step": 5}), whole)
+    assert whole.engine.winograd
+    direct = runs.fit(make(), "direct", winograd=False)
+    assert not direct.engine.winograd
+    assert not torch.equal(direct.classifier.net[1].weight, whole.classifier.net[1].weight)
+
+
 def test_the_trials_choice_is_kept(runs: Runs) -> None:
     runs.settings = {"layout": "auto"}
     whole = runs.whole()

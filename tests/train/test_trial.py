@@ -184,6 +184,47 @@ def test_threads_share_no_batch_of_the_plain_default_where_there_is_a_choice(
     assert named(shards=3) == [f"{PLAIN}, 3 shards", f"{LAST}, 3 shards"]
 
 
+def test_winograds_convolution_is_tried_where_a_network_may_gain(float32_only: None) -> None:
+    """Before the plain default, which is the slower one as a rule, and the safe one without it."""
+    wide, narrow = nn.Sequential(nn.Conv2d(3, 256, 3), nn.Conv2d(256, 256, 3)), network()
+
+    def named(net: nn.Module, **fixed: Any) -> list[str]:
+        return [str(engine) for engine in candidates(net, PIXELS, Config(shards=1, **fixed))]
+
+    assert named(wide) == [f"{LAST}, Winograd", PLAIN]
+    assert named(wide, layout="channels-last") == [f"{LAST}, Winograd"]
+    assert named(wide, winograd=False) == named(wide, compiled=True) == [PLAIN, LAST]
+    assert named(wide, precision="bfloat16") == [
+        "bfloat16, channels-last",
+        "bfloat16, contiguous",
+    ]
+    assert named(narrow) == [PLAIN, LAST]
+
+
+@pytest.mark.parametrize(
+    ("net", "strategy", "kept"),
+    [
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(4, 2)), "scratch", [True, False]),
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(4, 2)), "head", [True, True]),
+        (
+            nn.Sequential(nn.Conv2d(3, 4, 3).requires_grad_(False), nn.Linear(4, 2)),
+            "scratch",
+            [0, 1],
+        ),
+        (nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)), "scratch", [True, True]),
+    ],
+)
+def test_dense_layers_get_no_gradients_where_others_do(
+    net: nn.Sequential, strategy: str, kept: list[bool]
+) -> None:
+    config = Config(strategy=strategy)
+    before = [p.requires_grad for p in net.parameters()]
+    lean = trials._lean(net, config)
+    assert [layer.weight.requires_grad for layer in lean] == kept
+    assert [p.requires_grad for p in net.parameters()] == before
+    assert lean[1].weight.data_ptr() == net[1].weight.data_ptr()
+
+
 def test_threads_that_wait_for_each_other_are_judged_by_their_usual_step(
     float32_only: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
