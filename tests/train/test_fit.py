@@ -84,6 +84,7 @@ def test_the_folder_says_how_it_was_made(
         "precision": "float32",
         "layout": "contiguous",
         "shards": 1,
+        "winograd": False,
         "trial": {},
     }
     assert said["versions"]["torch"] == torch.__version__
