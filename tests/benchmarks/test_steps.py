@@ -99,6 +99,18 @@ def test_gpu_runs_on_a_cpu(run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(row[-1].endswith(" s") for row in (ours, last, autocast, plain))
 
 
+def test_winograds_table_has_layers_and_networks(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = importlib.import_module("winograd")
+    monkeypatch.setattr(program, "LAYERS", [(8, 128, 128, 16), (8, 4, 4, 8)])
+    monkeypatch.setattr(program, "NETS", ["lenet_bn"])
+    _, wide, narrow, net = run("winograd", "--rounds", "2")
+    assert [wide[0], narrow[0]] == ["128 → 128, 16, 8", "4 → 4, 8, 8"]
+    assert [wide[2], narrow[2], net[2]] == ["yes", "no", ""]
+    assert net[0] == "lenet_bn, 28, 256"
+    assert all(float(row[1].split("**")[1]) > 0 for row in (wide, narrow, net))
+    assert len(run("winograd", "lenet_bn", "--rounds", "1")) == 2
+
+
 def test_the_trials_table_has_every_family(run) -> None:
     trial = importlib.import_module("trial")
     assert {find(name).family for name in trial.BATCHES} == {row.family for row in CATALOG.values()}

@@ -22,7 +22,7 @@ def test_autocast_is_only_in_bfloat16() -> None:
 
 def test_winograd_is_in_float32_and_is_said() -> None:
     torch.manual_seed(0)
-    conv, x, cpu = nn.Conv2d(256, 256, 3), torch.randn(2, 256, 18, 18), torch.device("cpu")
+    conv, x, cpu = nn.Conv2d(256, 256, 3), torch.randn(8, 256, 18, 18), torch.device("cpu")
     engine = Engine("float32", "channels-last", shards=2, winograd=True)
     with engine.computing(cpu):
         found = conv(x)

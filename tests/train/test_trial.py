@@ -359,7 +359,7 @@ def test_a_gpu_sees_whole_batches_after_its_kernels_are_loaded(
         clock.now += 0.1 if seen else 1.0
         seen.append(len(x))
 
-    trial = trials._Trial(pixels, trials.fewest(pixels, 2), clock.now + 1.0)
+    trial = trials._Trial(pixels, trials._fewest(pixels, 2), clock.now + 1.0)
     trial.turn(Engine("bfloat16", "channels-last"), learn, waiting=8)
     assert list(trial.speeds().values()) == [pytest.approx(640)]
     assert set(seen) == {64}
@@ -367,4 +367,4 @@ def test_a_gpu_sees_whole_batches_after_its_kernels_are_loaded(
 
 
 def test_a_processor_begins_with_few_pictures() -> None:
-    assert [trials.fewest(PIXELS, 2), trials.fewest(PIXELS[:1], 2)] == [2, 1]
+    assert [trials._fewest(PIXELS, 2), trials._fewest(PIXELS[:1], 2)] == [2, 1]

@@ -16,6 +16,7 @@ from convatlas.train.winograd import gains, pays, winograd
         ((8, 16, 32, 32), (16, 16, 3, 3), False),  # few channels share a change of basis
         ((1, 256, 4, 4), (256, 256, 3, 3), False),  # and few tiles that of the kernels
         ((8, 256, 5, 5), (256, 256, 3, 3), False),  # 25 of the 64 places in four tiles are wanted
+        ((16, 512, 7, 7), (512, 512, 3, 3), False),  # many kernels, few tiles: 0.69 of the direct
         ((8, 256, 32, 32), (256, 256, 5, 5), False),
         ((8, 256, 32, 32), (256, 256, 1, 1), False),
     ],
@@ -52,7 +53,7 @@ def test_only_what_gains_is_computed_so(monkeypatch: pytest.MonkeyPatch) -> None
     net = nn.Sequential(
         nn.Conv2d(3, 256, 3, padding=1), nn.Conv2d(256, 256, 3, padding=1), nn.Conv2d(256, 8, 1)
     )
-    pixels = torch.randn(2, 3, 16, 16)
+    pixels = torch.randn(8, 3, 16, 16)
     plain = net(pixels)
     with winograd():
         ours = net(pixels)

@@ -2,8 +2,9 @@
 
 Which number format and layout are best, and whether threads should share each batch, differs from
 net to net and from processor to processor, so it is tried, not guessed: a few times forward and
-backward through a copy of the real network, within two seconds. The optimiser is left out: it costs
-the same in all of them, and in a network with large dense layers it would take most of the time.
+backward through a copy of the real network, within two seconds. The optimiser and the gradients of
+dense layers are left out: they cost the same in all of them, and in a network with large dense
+layers they would take most of the time.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def _speeds(
     failed: Exception | None = None
     for least in (1, 2):  # pictures of each shard: of one alone there may be no batch statistics
         most = max(engine.shards for engine in engines)
-        trial = _Trial(pixels, fewest(pixels, least * most), end)
+        trial = _Trial(pixels, _fewest(pixels, least * most), end)
         turns = engines * _TURNS
         for engine, waiting in zip(turns, range(len(turns), 0, -1), strict=True):
             if trial.is_over():
@@ -143,7 +144,7 @@ def _speeds(
     raise failed  # it is not the engine that is wrong
 
 
-def fewest(pixels: Tensor, shards: int) -> int:
+def _fewest(pixels: Tensor, shards: int) -> int:
     """Pictures of a first step: those that a batch may have, or all where few tell nothing.
 
     A GPU is done with a few pictures before it is asked for the next layer, so their time is that

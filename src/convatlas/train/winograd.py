@@ -18,7 +18,7 @@ from convatlas.ops import conv2d_winograd
 
 # What is not a product costs as much as so many products: of a tile, the changes of basis as those
 # of so many channels more, and of a call, the kernels' own as those of so many tiles more.
-_CHANGES, _CALL = 100, 50
+_CHANGES, _CALL = 100, 110
 
 
 class winograd(TorchFunctionMode):  # noqa: N801 (a context, as torch.autocast)
