@@ -201,28 +201,51 @@ def test_winograds_convolution_is_tried_where_a_network_may_gain(float32_only: N
     assert named(narrow) == [PLAIN, LAST]
 
 
+def stacked(layer: nn.Module) -> nn.Sequential:
+    """A layer below a head of a large and a small dense one."""
+    head = nn.Sequential(nn.Linear(1000, 1000), nn.ReLU(inplace=True), nn.Linear(1000, 2))
+    return nn.Sequential(layer, nn.Flatten(), head)
+
+
 @pytest.mark.parametrize(
-    ("net", "strategy", "kept"),
+    ("net", "strategy", "lean"),
     [
-        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(4, 2)), "scratch", [True, False]),
-        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(4, 2)), "head", [True, True]),
-        (
-            nn.Sequential(nn.Conv2d(3, 4, 3).requires_grad_(False), nn.Linear(4, 2)),
-            "scratch",
-            [0, 1],
-        ),
-        (nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)), "scratch", [True, True]),
+        (stacked(nn.Conv2d(4, 1000, 1)), "scratch", True),
+        (stacked(nn.Conv2d(4, 1000, 1)), "head", False),
+        (stacked(nn.Conv2d(4, 1000, 1).requires_grad_(False)), "scratch", False),
+        (stacked(nn.Linear(4, 1000)), "scratch", False),
     ],
 )
-def test_dense_layers_get_no_gradients_where_others_do(
-    net: nn.Sequential, strategy: str, kept: list[bool]
+def test_large_dense_layers_are_passed_by_where_convolutions_learn(
+    net: nn.Sequential, strategy: str, lean: bool
 ) -> None:
-    config = Config(strategy=strategy)
-    before = [p.requires_grad for p in net.parameters()]
-    lean = trials._lean(net, config)
-    assert [layer.weight.requires_grad for layer in lean] == kept
-    assert [p.requires_grad for p in net.parameters()] == before
-    assert lean[1].weight.data_ptr() == net[1].weight.data_ptr()
+    made = trials._lean(net, Config(strategy=strategy))
+    assert isinstance(made[2][0], nn.Linear) is not lean
+    assert isinstance(net[2][0], nn.Linear)
+    assert made[2][2].weight.data_ptr() == net[2][2].weight.data_ptr()
+    if lean:  # where they are, the layers around them still learn
+        made(torch.ones(2, 4, 1, 1)).sum().backward()
+        assert made[0].weight.grad is not None
+        assert made[2][2].weight.grad.shape == (2, 1000)
+        assert net[0].weight.grad is None
+
+
+@pytest.mark.parametrize(
+    ("bf16_last", "bf16", "plain", "winner"),
+    [
+        (1.05, 1.0, 1.0, "float32, contiguous"),  # no gain that is clear
+        (1.0, 1.05, 0.5, "bfloat16, channels-last"),  # about as fast as the likelier one
+        (1.0, 1.1, 0.5, "bfloat16, contiguous"),
+        (1.05, 1.1, 1.0, "bfloat16, contiguous"),
+    ],
+)
+def test_of_two_that_are_about_as_fast_the_likelier_is_chosen(
+    bf16_last: float, bf16: float, plain: float, winner: str
+) -> None:
+    names = [("bfloat16", "channels-last"), ("bfloat16", "contiguous"), ("float32", "contiguous")]
+    engines = [Engine(*pair) for pair in names]
+    speeds = dict(zip(engines, (bf16_last, bf16, plain), strict=True))
+    assert str(trials._winner(speeds)) == winner
 
 
 def test_threads_that_wait_for_each_other_are_judged_by_their_usual_step(
