@@ -40,8 +40,10 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 256,
     "early_share": 0.4,
     "flip": True,
+    "flip_turns": True,
     "shift": 2,
-    "label_smoothing": 0.1,
+    "shift_edge": "reflect",
+    "label_smoothing": 0.2,
 }
 
 
@@ -65,7 +67,9 @@ def ours(data: Dataset, seed: int, changes: dict[str, Any]) -> tuple[float, floa
         settings = SETTINGS | {"seed": seed} | changes
         run = fit(net, data, recipe="sprint", out=Path(folder) / "run", quiet=True, **settings)
     classifier, (pixels, labels) = run.classifier, data.test.sample(len(data.test))
-    answers = airbench.predict(classifier.net.eval(), classifier.preprocess(pixels)).argmax(1)
+    with run.engine.computing(pixels.device):  # as the peer, in the number format of training
+        net = run.engine.place(classifier.net.eval())
+        answers = airbench.predict(net, classifier.preprocess(pixels)).argmax(1)
     accuracy = 100 * (answers == labels).double().mean().item()
     return accuracy, time.perf_counter() - started
 

@@ -32,7 +32,12 @@ def noise() -> torch.Generator:
     [
         ({}, lambda x: x),
         ({"flip": True}, lambda x: augment.flip(x, 0.5, noise())),
+        ({"flip": True, "flip_turns": True}, lambda x: x),  # that is the feed's
         ({"shift": 2}, lambda x: augment.shift(x, 2, noise())),
+        (
+            {"shift": 2, "shift_edge": "reflect"},
+            lambda x: augment.shift(x, 2, noise(), "reflect"),
+        ),
         ({"erase": 3}, lambda x: augment.erase(x, 3, noise())),
         ({"random_erase": 0.5}, lambda x: augment.random_erase(x, noise(), 0.5)),
         ({"trivial": True}, lambda x: augment.trivial_augment(x, noise())),

@@ -78,6 +78,42 @@ def test_crops_are_drawn_anew_from_the_seed(crop: Literal["random", "resized"]) 
     assert torch.equal(first[:, 0, 0, 0], numbers.byte())
 
 
+@pytest.mark.parametrize("repeat", [1, 2, 3])
+def test_by_turns_a_picture_is_mirrored_at_every_other_sight(repeat: int) -> None:
+    config = Config(batch_size=12 * repeat, repeat=repeat, flip=True, flip_turns=True)
+    feed = Feed(of_size(12, 9), config, CPU, spec(9))
+
+    def mirrored() -> list[list[bool]]:
+        """Of each picture: at the sights of an epoch."""
+        (pixels, _) = next(iter(feed.epoch()))
+        first = pixels[:, :, 0, 0].tolist()
+        return [sorted(x == 8 for n, _, x in first if n == number) for number in range(12)]
+
+    epochs = [mirrored() for _ in range(4)]
+    assert epochs[0] == epochs[2]
+    assert epochs[1] == epochs[3]
+    if repeat == 2:
+        assert epochs[0] == [[False, True]] * 12
+    else:  # both ways equally often in two epochs, and not all pictures the same way at once
+        both = [sorted(a + b) for a, b in zip(*epochs[:2], strict=True)]
+        assert both == [[False] * repeat + [True] * repeat] * 12
+        assert len({tuple(sights) for sights in epochs[0]}) == 2
+    assert Feed(of_size(12, 9), config, CPU, spec(9)).turns.equal(feed.turns)
+
+
+def test_turns_go_on_where_a_run_was_left() -> None:
+    config = Config(batch_size=4, flip=True, flip_turns=True)
+    feed = Feed(of_size(12, 9), config, CPU, spec(9))
+    list(feed.epoch())
+    batches = feed.epoch()
+    next(batches)
+    left = feed.state_dict()
+    other = Feed(of_size(12, 9), config, CPU, spec(9))
+    other.load_state_dict(left)
+    for (pixels, _), (others, _) in zip(batches, other.epoch(), strict=True):
+        assert torch.equal(pixels, others)
+
+
 def test_a_sampler_shows_each_class_equally_often() -> None:
     labels = torch.tensor([0] * 90 + [1] * 6 + [2] * 3)
     images = ImageSet("skewed", torch.zeros(99, 1, 2, 2, dtype=torch.uint8), labels, tuple("abc"))

@@ -61,10 +61,10 @@ class Augmentation:
             loss is to be made of: the weight of each class, float32 ``(N, K)``.
         """
         config, noise = self.config, self.noise
-        if config.flip:
+        if config.flip and not config.flip_turns:  # by turns, the feed does it
             pixels = augment.flip(pixels, 0.5, noise)
         if config.shift:
-            pixels = augment.shift(pixels, config.shift, noise)
+            pixels = augment.shift(pixels, config.shift, noise, config.shift_edge)
         if config.trivial:
             pixels = augment.trivial_augment(pixels, noise)
         if config.jitter:

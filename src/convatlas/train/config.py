@@ -15,6 +15,7 @@ Layout = Literal["auto", "contiguous", "channels-last"]
 Init = Literal["own", "xavier"]
 Crop = Literal["centre", "random", "resized", "ten"]
 ColourBasis = Literal["set", "image"]
+Edge = Literal["zeros", "reflect"]
 Balance = Literal["none", "weights", "sampler"]
 Strategy = Literal["auto", "scratch", "finetune", "head", "gradual"]
 
@@ -81,7 +82,10 @@ class Config:
             (`average.average_of`); 0 for the weights themselves.
         label_smoothing: share of a label that is spread over all classes.
         flip: mirror each picture with probability one half.
-        shift: move each picture by up to so many pixels each way, zeros moving in.
+        flip_turns: where pictures are mirrored, each of them is in every other epoch, in place of
+            by chance (Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU").
+        shift, shift_edge: move each picture by up to so many pixels each way, with ``"zeros"``
+            moving in, or ``"reflect"`` for a mirror along the outermost pixels.
         erase: side of a square set to zero somewhere in each picture (Cutout); 0 for none.
         random_erase: probability that a rectangle of a picture is set to zero.
         colour, colour_basis: deviation of AlexNet's colour along the principal axes of the training
@@ -133,7 +137,9 @@ class Config:
     ema: float = 0.0
     label_smoothing: float = 0.0
     flip: bool = False
+    flip_turns: bool = False
     shift: int = 0
+    shift_edge: Edge = "zeros"
     erase: int = 0
     random_erase: float = 0.0
     colour: float = 0.0
@@ -195,6 +201,7 @@ class Config:
             ("init", Init),
             ("crop", Crop),
             ("colour_basis", ColourBasis),
+            ("shift_edge", Edge),
             ("balance", Balance),
         ):
             known = get_args(choices)

@@ -21,6 +21,7 @@ _TEN = 10
 class Feed:
     """Batches of labelled pictures: cropped as configured, and not yet coloured or mixed.
 
+    What depends on a picture's number happens here: its sights, and being mirrored by turns.
     What lies in memory moves to the network's device once and is picked from there; what has to be
     read or decoded first is prepared by a thread of its own, a batch ahead.
 
@@ -55,6 +56,9 @@ class Feed:
         self.begun = self.order.get_state()  # as the epoch began
         self.placed = self.places.get_state()  # after the last batch that was handed over
         self.taken = 0  # batches of the epoch that were
+        self.epochs = 0  # that ended
+        turns = torch.Generator().manual_seed(config.seed)
+        self.turns = torch.randint(2, (len(images),), generator=turns)
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
         """What is left of a pass in a new order: pixels, uint8 ``(n, C, H, W)``, and labels."""
@@ -68,15 +72,18 @@ class Feed:
             self.placed, self.taken = placed, self.taken + 1
             if self.taken == self.steps:
                 self.begun, self.taken = self.order.get_state(), 0
+                self.epochs += 1
             yield pixels, labels
 
     def state_dict(self) -> dict[str, Any]:
         """The position."""
-        return {"begun": self.begun, "placed": self.placed, "taken": self.taken}
+        position = {"begun": self.begun, "placed": self.placed, "taken": self.taken}
+        return position | {"epochs": self.epochs}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken: the same pictures in the same places from there."""
         self.begun, self.placed, self.taken = state["begun"], state["placed"], state["taken"]
+        self.epochs = state.get("epochs", 0)  # older checkpoints have none, and mirror by chance
 
     def _prepared(self, chosen: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Batches, each with where the draws of places were after it."""
@@ -97,9 +104,16 @@ class Feed:
     def batch(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """The pictures of ``numbers`` ``(n,)``, on the network's device, and their labels."""
         chosen, which = numbers // self.repeats, numbers % self.repeats
-        labels = self.labels[chosen].to(self.device)
+        pixels = self._pixels(chosen, which)
+        if self.config.flip and self.config.flip_turns:
+            turn = self.turns[chosen] + which + self.epochs * self.repeats
+            pixels = augment.mirror(pixels, turn % 2 == 1)
+        return pixels, self.labels[chosen].to(self.device)
+
+    def _pixels(self, chosen: Tensor, which: Tensor) -> Tensor:
+        """Pictures by number, each at its sight's place, on the network's device."""
         if self.config.crop == "resized" and not isinstance(self.images, Tensor):
-            return self.images.crops(chosen, self.size, self.places).to(self.device), labels
+            return self.images.crops(chosen, self.size, self.places).to(self.device)
         if isinstance(self.images, Tensor):  # of bytes ten times as fast as an index in brackets
             pixels = self.images.index_select(0, chosen.to(self.device))
         else:
@@ -111,4 +125,4 @@ class Feed:
             pixels = augment.crop(self.whole.fit(pixels), self.size, self.places)
         elif self.config.crop == "resized":
             pixels = augment.resized_crop(pixels, self.size, self.places)
-        return pixels, labels
+        return pixels

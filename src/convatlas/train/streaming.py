@@ -35,6 +35,7 @@ class StreamFeed:
             ("crop", config.crop, config.crop == "ten"),
             ("balance", config.balance, config.balance == "sampler"),
             ("repeat", repeat, repeat > 1),
+            ("flip_turns", config.flip_turns, config.flip and config.flip_turns),
         ):
             if numbered:
                 raise ConfigError(

@@ -27,6 +27,7 @@ def pca(x: Tensor, generator: torch.Generator) -> Tensor:
 MOVING = {
     "flip": partial(augment.flip, p=0.5),
     "shift": partial(augment.shift, pixels=2),
+    "shift with mirrors": partial(augment.shift, pixels=2, edge="reflect"),
     "crop": partial(augment.crop, size=6),
     "erase": partial(augment.erase, side=3),
     "random_erase": partial(augment.random_erase, p=0.9),

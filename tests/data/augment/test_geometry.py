@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 import torch
@@ -34,19 +35,27 @@ def test_large_pictures_are_mirrored_as_small_ones_are(seeded: Seeded) -> None:
     assert torch.equal(x, before)
 
 
-def test_shift_moves_by_every_offset_equally_often_and_fills_with_zeros(
-    numbered: Make, seeded: Seeded
+def test_chosen_pictures_are_mirrored(numbered: Make) -> None:
+    x, chosen = numbered(4), torch.tensor([False, True, True, False])
+    y = augment.mirror(x, chosen)
+    assert torch.equal(y[chosen], x[chosen].flip(-1))
+    assert torch.equal(y[~chosen], x[~chosen])
+
+
+@pytest.mark.parametrize(("edge", "mode"), [("zeros", "constant"), ("reflect", "reflect")])
+def test_shift_moves_by_every_offset_equally_often_and_fills_the_edge(
+    edge: Literal["zeros", "reflect"], mode: str, numbered: Make, seeded: Seeded
 ) -> None:
     x = numbered(5000, 2, 4, 5)
-    y = augment.shift(x, 1, seeded())
+    y = augment.shift(x, 1, seeded(), edge)
     assert y.shape == x.shape
-    padded = torch.nn.functional.pad(x, (1, 1, 1, 1))
+    padded = torch.nn.functional.pad(x.float(), (1, 1, 1, 1), mode).to(x.dtype)
     windows = [padded[:, :, i : i + 4, j : j + 5] for i in range(3) for j in range(3)]
     same = torch.stack([(y == window).flatten(1).all(1) for window in windows])
     assert (same.sum(0) == 1).all()
     shares = same.float().mean(1)
     assert (shares - 1 / 9).abs().max() < 4 * (1 / 9 * 8 / 9 / 5000) ** 0.5
-    assert torch.equal(augment.shift(x, 0, seeded()), x)
+    assert torch.equal(augment.shift(x, 0, seeded(), edge), x)
 
 
 def test_crop_cuts_every_window_equally_often(numbered: Make, seeded: Seeded) -> None:
@@ -72,5 +81,7 @@ def test_what_cannot_be_is_refused(numbered: Make, seeded: Seeded) -> None:
         augment.flip(x, 1.5, seeded())
     with pytest.raises(ConfigError, match="pixels is -1"):
         augment.shift(x, -1, seeded())
+    with pytest.raises(ConfigError, match="pixels is 8, but pictures of 8×9 mirror 7 at most"):
+        augment.shift(x, 8, seeded(), "reflect")
     with pytest.raises(ShapeError, match="a crop of 9 does not fit into 8×9"):
         augment.crop(x, 9, seeded())

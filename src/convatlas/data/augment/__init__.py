@@ -8,7 +8,7 @@ only applies, so that what was drawn can be looked at or used elsewhere.
 ======================  ==================================  ===========================
 file                    functions                           pixels
 ======================  ==================================  ===========================
-``geometry``            `flip`, `shift`, `crop`             uint8 or any float
+``geometry``            `flip`, `mirror`, `shift`, `crop`   uint8 or any float
 ``boxes``               `resized_crop` and its boxes        uint8 or any float
 ``corners``             `five_crops`, `ten_crops`           uint8 or any float
 ``erasing``             `erase`, `random_erase`             uint8 or any float
@@ -27,7 +27,7 @@ from convatlas.data.augment.boxes import crop_box, draw_boxes, resized_crop
 from convatlas.data.augment.colour import jitter
 from convatlas.data.augment.corners import five_crops, one_of_ten, ten_crops
 from convatlas.data.augment.erasing import erase, random_erase
-from convatlas.data.augment.geometry import crop, flip, shift
+from convatlas.data.augment.geometry import crop, flip, mirror, shift
 from convatlas.data.augment.mixing import Mixed, cutmix, mixup
 from convatlas.data.augment.pca import ColourBasis, pca_colour
 from convatlas.data.augment.trivial import trivial_augment
@@ -43,6 +43,7 @@ __all__ = [
     "five_crops",
     "flip",
     "jitter",
+    "mirror",
     "mixup",
     "one_of_ten",
     "pca_colour",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -21,7 +22,12 @@ def flip(x: Tensor, p: float, generator: torch.Generator) -> Tensor:
     Raises:
         ConfigError: ``p`` is not a probability.
     """
-    index = chance(p, len(x), generator, x.device).nonzero().squeeze(1)
+    return mirror(x, chance(p, len(x), generator, x.device))
+
+
+def mirror(x: Tensor, chosen: Tensor) -> Tensor:
+    """Left and right exchanged in the pictures that are ``chosen``, bool ``(N,)``."""
+    index = chosen.to(x.device).nonzero().squeeze(1)
     if x.device.type == "cpu" and math.prod(x.shape[1:]) >= _LARGE:
         flipped = x.clone()
         for i in index.tolist():
@@ -34,17 +40,36 @@ def flip(x: Tensor, p: float, generator: torch.Generator) -> Tensor:
     return torch.cat([x, mirrored]).index_select(0, source)
 
 
-def shift(x: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
-    """Each picture moved by up to ``pixels`` each way, zeros moving in: pad and crop.
+def shift(
+    x: Tensor,
+    pixels: int,
+    generator: torch.Generator,
+    edge: Literal["zeros", "reflect"] = "zeros",
+) -> Tensor:
+    """Each picture moved by up to ``pixels`` each way: pad and crop.
+
+    Args:
+        x: ``(N, C, H, W)``.
+        pixels: at most.
+        generator: of the draws.
+        edge: what moves in: zeros, or what a mirror along the outermost pixels shows.
 
     Raises:
-        ConfigError: ``pixels`` is negative.
+        ConfigError: ``pixels`` is negative, or reaches as far as a mirrored picture.
     """
     if pixels < 0:
         raise ConfigError(f"pixels is {pixels}, but it must be at least 0")
     n, c, h, w = x.shape
-    padded = x.new_zeros(n, c, h + 2 * pixels, w + 2 * pixels)
-    padded[..., pixels : pixels + h, pixels : pixels + w] = x
+    if edge == "reflect":
+        if pixels >= min(h, w):
+            raise ConfigError(
+                f"pixels is {pixels}, but pictures of {h}×{w} mirror {min(h, w) - 1} at most"
+            )
+        padded = x.index_select(-2, _reflected(h, pixels, x.device))
+        padded = padded.index_select(-1, _reflected(w, pixels, x.device)).contiguous()
+    else:
+        padded = x.new_zeros(n, c, h + 2 * pixels, w + 2 * pixels)
+        padded[..., pixels : pixels + h, pixels : pixels + w] = x
     return _windows(padded, h, w, generator)
 
 
@@ -60,6 +85,12 @@ def crop(x: Tensor, size: int, generator: torch.Generator) -> Tensor:
             f"1 and {min(x.shape[-2:])}"
         )
     return _windows(x.contiguous(), size, size, generator)
+
+
+def _reflected(side: int, pixels: int, device: torch.device) -> Tensor:
+    """Where each row of a padded picture comes from; ``F.pad`` mirrors no uint8."""
+    places = torch.arange(-pixels, side + pixels, device=device).abs()
+    return torch.minimum(places, 2 * (side - 1) - places)
 
 
 def _windows(x: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
