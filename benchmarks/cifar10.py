@@ -36,7 +36,7 @@ OPTIONS: dict[str, Any] = {
     "in_channels": 3,
 }
 SETTINGS: dict[str, Any] = {
-    "epochs": 7,
+    "epochs": 6,
     "batch_size": 256,
     "early_share": 0.4,
     "flip": True,
@@ -45,6 +45,7 @@ SETTINGS: dict[str, Any] = {
     "shift_edge": "reflect",
     "label_smoothing": 0.2,
 }
+_VIEWED = 256  # pictures at once in six views: at the peer's 2,000 ours take 1.6 times as long
 
 
 def load(root: Path) -> tuple[Dataset, float]:
@@ -69,7 +70,7 @@ def ours(data: Dataset, seed: int, changes: dict[str, Any]) -> tuple[float, floa
     classifier, (pixels, labels) = run.classifier, data.test.sample(len(data.test))
     with run.engine.computing(pixels.device):  # as the peer, in the number format of training
         net = run.engine.place(classifier.net.eval())
-        answers = airbench.predict(net, classifier.preprocess(pixels)).argmax(1)
+        answers = airbench.predict(net, classifier.preprocess(pixels), _VIEWED).argmax(1)
     accuracy = 100 * (answers == labels).double().mean().item()
     return accuracy, time.perf_counter() - started
 

@@ -157,7 +157,7 @@ def batches(
         yield moved.contiguous(memory_format=torch.channels_last), labels[chosen]
 
 
-def predict(net: nn.Module, images: Tensor) -> Tensor:
+def predict(net: nn.Module, images: Tensor, batch: int = _BATCH) -> Tensor:
     """Logits ``(N, 10)``: half of them of the pictures, half of them moved by a pixel, mirrored."""
 
     def both(x: Tensor) -> Tensor:
@@ -167,7 +167,7 @@ def predict(net: nn.Module, images: Tensor) -> Tensor:
 
     found = []
     with torch.no_grad():
-        for x in images.split(_BATCH):  # type: ignore[no-untyped-call]
+        for x in images.split(batch):  # type: ignore[no-untyped-call]
             side, padded = x.shape[-1], F.pad(x, (1,) * 4, "reflect")
             moved = both(padded[..., :side, :side]) + both(padded[..., 2:, 2:])
             found.append(both(x) / 2 + moved / 4)

@@ -86,6 +86,7 @@ def test_how_many_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     assert most_shards(lenet(), 2 * LEAST + 1, CPU) == 2
     assert most_shards(lenet(), 1, CPU) == 1
     assert most_shards(lenet(), 4 * LEAST, torch.device("cuda")) == 1
+    assert most_shards(build("resnet18_d2l"), 4 * LEAST, CPU) == 1
     # one random state for all threads: their order would decide what is dropped
     assert most_shards(build("nin_cifar"), 4 * LEAST, CPU) == 1
     assert most_shards(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), 4 * LEAST, CPU) == 1

@@ -22,6 +22,7 @@ from convatlas.nets.parts import Net
 from convatlas.train.compiling import compile_steps
 
 LEAST = 64  # pictures in a shard, so that batch statistics stay those of a batch
+LARGEST = 5_000_000  # weights of a network whose gradients are worth adding up
 
 T = TypeVar("T")
 
@@ -30,9 +31,12 @@ def most_shards(net: nn.Module, batch_size: int, device: torch.device) -> int:
     """How many shards a batch may have.
 
     One, unless the processor trains a network of the atlas without dropout: threads would draw
-    from the one random state in no particular order, and a seed would no longer fix a run.
+    from the one random state in no particular order, and a seed would no longer fix a run. Large
+    networks gain nothing: their operations are long enough for all cores.
     """
     if device.type != "cpu" or not isinstance(net, Net) or draws(net):
+        return 1
+    if sum(weight.numel() for weight in net.parameters()) > LARGEST:
         return 1
     return max(1, min(torch.get_num_threads(), batch_size // LEAST))
 
