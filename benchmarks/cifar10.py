@@ -45,7 +45,7 @@ SETTINGS: dict[str, Any] = {
     "shift_edge": "reflect",
     "label_smoothing": 0.2,
 }
-_VIEWED = 256  # pictures at once in six views: at the peer's 2,000 ours take 1.4 times as long
+_VIEWED = 256  # pictures of ours in six views at once; the peer has batches of its own
 
 
 def load(root: Path) -> tuple[Dataset, float]:

@@ -77,8 +77,12 @@ class Feed:
 
     def state_dict(self) -> dict[str, Any]:
         """The position."""
-        position = {"begun": self.begun, "placed": self.placed, "taken": self.taken}
-        return position | {"epochs": self.epochs}
+        return {
+            "begun": self.begun,
+            "placed": self.placed,
+            "taken": self.taken,
+            "epochs": self.epochs,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken: the same pictures in the same places from there."""
