@@ -31,13 +31,14 @@ from convatlas.train import fit
 
 NET = "vgg_sprint"
 OPTIONS: dict[str, Any] = {
-    "conv_arch": ((1, 64), (2, 256), (2, 256), (1, 256)),
+    "conv_arch": ((1, 48), (2, 160), (2, 192), (1, 192)),
     "activation": "gelu",
     "in_channels": 3,
 }
 SETTINGS: dict[str, Any] = {
-    "epochs": 6,
+    "epochs": 11,
     "batch_size": 256,
+    "weight_decay": 0.1,
     "early_share": 0.4,
     "flip": True,
     "flip_turns": True,
