@@ -34,6 +34,7 @@ from convatlas.train.config import Config, change
         ("label_smoothing", 1.0, "below 1"),
         ("shift", -1, "at least 0"),
         ("erase", -1, "at least 0"),
+        ("skip_easy", 1.0, "from 0 to below 1"),
         ("seed", -1, "from 0"),
         ("seed", 2**63, "2⁶³"),
         ("optimizer", "adam", "auto, sgd, alexnet, adamw, muon"),
@@ -60,6 +61,11 @@ def test_a_setting_that_cannot_be_is_named_with_its_rule(
     assert rule in str(raised.value)
     with pytest.raises(ConfigError):  # changing a good one is checked as well
         replace(Config(), **{name: value})
+
+
+def test_a_sampler_leaves_nobody_out() -> None:
+    with pytest.raises(ConfigError, match=r"skip_easy is 0.1, but it must be 0 where a sampler"):
+        Config(skip_easy=0.1, balance="sampler")
 
 
 def test_the_limits_themselves_are_allowed() -> None:

@@ -55,7 +55,12 @@ def test_pictures_are_cropped(sharded: Dataset, crop: str) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [{"crop": "ten"}, {"balance": "sampler"}, {"flip": True, "flip_turns": True}],
+    [
+        {"crop": "ten"},
+        {"balance": "sampler"},
+        {"flip": True, "flip_turns": True},
+        {"skip_easy": 0.1},
+    ],
 )
 def test_what_needs_numbers_is_refused(sharded: Dataset, setting: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="needs pictures by number"):

@@ -53,6 +53,9 @@ class Config:
         crop: ``"centre"``; ``"random"``, from anywhere; ``"resized"``, a part of the original of
             any size and shape (Inception's); or ``"ten"``, the four corners, the centre and their
             mirrors, which makes ten training pictures of each.
+        skip_easy: share of the pictures that an epoch leaves out, from the third on: those whose
+            loss was lowest when they were last learned from. The others fill its steps
+            (`easiest.Easiest`).
         early_share, early_scale: the first ``early_share`` of the steps sees the pictures at
             ``early_scale`` of their side, where the network takes both: it costs less.
         optimizer: ``"sgd"`` (with ``momentum``, and Nesterov's where ``nesterov``); ``"alexnet"``,
@@ -119,6 +122,7 @@ class Config:
     size: int | Literal["own", "paper"] = "own"
     resize: int | None = None
     crop: Crop = "centre"
+    skip_easy: float = 0.0
     early_share: float = 0.0
     early_scale: float = 0.7
     optimizer: Optimizer = "auto"
@@ -184,6 +188,9 @@ class Config:
         self._check("random_erase", 0 <= self.random_erase <= 1, "from 0 to 1")
         for name in _FINITE:
             self._check(name, 0 <= getattr(self, name) < math.inf, "at least 0 and finite")
+        self._check("skip_easy", 0 <= self.skip_easy < 1, "from 0 to below 1")
+        numbered = self.skip_easy == 0 or self.balance != "sampler"
+        self._check("skip_easy", numbered, "0 where a sampler balances, which has its own order")
         self._check("early_share", 0 <= self.early_share <= 1, "from 0 to 1")
         self._check("early_scale", 0 < self.early_scale <= 1, "above 0, and 1 at most")
         self._check("warmup", self.warmup is None or 0 <= self.warmup <= 1, "from 0 to 1")

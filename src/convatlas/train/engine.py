@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from convatlas.train.loss import logits_of, loss_of
@@ -22,10 +23,17 @@ FORMATS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_
 
 
 class Learned(NamedTuple):
-    """What a step saw of some pictures: the sum of their losses, and how many it had right."""
+    """What a step saw of some pictures.
+
+    Attributes:
+        loss: the sum of what was minimised.
+        right: how many it had right.
+        losses: of each, ``(n,)``, on the CPU: the main logits' cross-entropy.
+    """
 
     loss: float
     right: int
+    losses: Tensor
 
 
 @dataclass(frozen=True)
@@ -76,8 +84,12 @@ class Engine:
         loss = loss_of(bare, outputs, labels, smoothing)
         (loss * (len(labels) / whole)).backward()  # type: ignore[no-untyped-call]
         true = labels.argmax(dim=1) if labels.is_floating_point() else labels
-        right = (logits_of(outputs).argmax(dim=1) == true).sum()
-        return Learned(loss.item() * len(labels), int(right))
+        logits = logits_of(outputs).detach()
+        right = (logits.argmax(dim=1) == true).sum()
+        losses = F.cross_entropy(
+            logits.float(), labels, reduction="none", label_smoothing=smoothing
+        )
+        return Learned(loss.item() * len(labels), int(right), losses.cpu())
 
     def __str__(self) -> str:
         convolutions = ", Winograd" if self.winograd else ""

@@ -14,6 +14,7 @@ from convatlas.data.balance import balanced_order
 from convatlas.train.ahead import one_ahead
 from convatlas.train.config import Config
 from convatlas.train.distributed import here
+from convatlas.train.easiest import Easiest
 
 _TEN = 10
 
@@ -34,6 +35,9 @@ class Feed:
         config: batch size, crop, balance and seed.
         device: of the network.
         preprocess: from pictures to the network's input; its sides are those of the crops.
+
+    Attributes:
+        easiest: chooses who is left out of an epoch, if anybody is; state of its own.
     """
 
     def __init__(
@@ -45,12 +49,13 @@ class Feed:
             self.images = self.images.to(device)
         self.labels = images.labels
         self.repeats = (config.repeat or 1) * (_TEN if config.crop == "ten" else 1)
-        count = self.repeats * len(images)
+        self.count = count = self.repeats * len(images)
         # the last, smaller batch is dropped: its batch statistics are the noisiest of the epoch
         self.ranks = here()
         self.batch_size = min(config.batch_size, count)
         self.batch_size -= self.batch_size % self.ranks.world
         self.steps = count // self.batch_size
+        self.easiest = Easiest(count, config.skip_easy) if config.skip_easy else None
         self.order = torch.Generator().manual_seed(config.seed)
         self.places = self.ranks.generator(torch.device("cpu")).manual_seed(config.seed)
         self.begun = self.order.get_state()  # as the epoch began
@@ -99,18 +104,24 @@ class Feed:
         return prepared if isinstance(self.images, Tensor) else one_ahead(prepared)
 
     def _order(self) -> Tensor:
-        """The numbers of an epoch; ``i`` is sight ``i % repeats`` of picture ``i // repeats``."""
+        """The numbers of an epoch; ``i`` is sight ``i % repeats`` of picture ``i // repeats``.
+
+        ``i + count`` is the second look at it.
+        """
         if self.config.balance == "sampler":
             order = balanced_order(self.labels, self.order)
             return torch.cat([order * self.repeats + k for k in range(self.repeats)])
+        if self.easiest is not None:
+            return self.easiest.ordered(self.order)
         return torch.randperm(self.repeats * len(self.labels), generator=self.order)
 
     def batch(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """The pictures of ``numbers`` ``(n,)``, on the network's device, and their labels."""
+        look, numbers = numbers // self.count, numbers % self.count
         chosen, which = numbers // self.repeats, numbers % self.repeats
         pixels = self._pixels(chosen, which)
         if self.config.flip and self.config.flip_turns:
-            turn = self.turns[chosen] + which + self.epochs * self.repeats
+            turn = self.turns[chosen] + which + look + self.epochs * self.repeats
             pixels = augment.mirror(pixels, turn % 2 == 1)
         return pixels, self.labels[chosen].to(self.device)
 

@@ -66,12 +66,12 @@ class Loop:
         engine: Engine,
     ) -> None:
         config = settle(net, config)
-        self.optimizer = make_optimizer(net, config)
         self.ranks = here()
         if self.ranks.world > 1:
             self.shards: Shards = Replica(net, config.compiled)
         else:
             self.shards = Shards(net, engine.shards, config.compiled)
+        self.optimizer = make_optimizer(net, config, self.shards.map)
         device = self.device = next(net.parameters()).device
         self.net, self.config, self.engine = net, config, engine
         # what the feed has cut to the network's side is not resized again
@@ -80,6 +80,7 @@ class Loop:
         self.feed = feed_of(images, config, device, preprocess)
         self.augment = Augmentation(config, images, device)
         self.steps_per_epoch = self.feed.steps
+        self.easiest = self.feed.easiest
         steps = config.epochs * self.steps_per_epoch
         self.schedule = make_schedule(self.optimizer, config, steps)
         self.thaw = Thaw(self.shards.nets, config, steps)
@@ -99,6 +100,8 @@ class Loop:
         made = self.number % self.steps_per_epoch
         if made == 0:
             self.tally = Tally()
+            if self.easiest is not None:
+                self.easiest.begin(self.number // self.steps_per_epoch)
         with closing(one_ahead(self._batches())) as batches:
             for _ in range(made, self.steps_per_epoch):
                 self.stepping = True
@@ -132,6 +135,9 @@ class Loop:
                 f"the loss is {loss:.3g} at step {self.number + 1} with learning rate "
                 f"{self.lr:.3g}: try a smaller --lr than {self.config.lr:g}"
             )
+        if self.easiest is not None:
+            losses = self.ranks.gathered(torch.cat([part.losses for part in learned]))
+            self.easiest.see(self.number % self.steps_per_epoch, losses)
         self.start.pull()
         if self.config.clip:
             nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
@@ -154,6 +160,7 @@ class Loop:
             "schedule": self.schedule.state_dict(),
             "start": self.start.state_dict(),
             "average": self.average.state_dict() if self.average else {},
+            "easiest": self.easiest.state_dict() if self.easiest else {},
             "number": self.number,
             "world": self.ranks.world,
             "tally": asdict(self.tally),
@@ -184,6 +191,8 @@ class Loop:
         load_optimizer_state(self.net, self.optimizer, state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.start.load_state_dict(state["start"])
+        if self.easiest is not None:
+            self.easiest.load_state_dict(state["easiest"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.number, self.tally = state["number"], Tally(**state["tally"])

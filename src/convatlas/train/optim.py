@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import torch
@@ -53,11 +54,17 @@ def settle(net: nn.Module, config: Config) -> Config:
     return replace(config, optimizer=optimizer, lr=lr)
 
 
-def make_optimizer(net: nn.Module, config: Config) -> Optimizer:
+def make_optimizer(
+    net: nn.Module, config: Config, mapped: Callable[..., Iterable[None]] = map
+) -> Optimizer:
     """The configured optimiser over the network's parameters, fused where the device has it.
 
     The first group holds the last layer. Each floor below it (`strategy.floors`) has groups of its
     own where it learns at its own rate, or begins at its own time.
+
+    Args:
+        net, config: whose parameters, and how they learn.
+        mapped: of `Muon`.
 
     Raises:
         ConfigError: no parameter asks for a gradient.
@@ -90,7 +97,9 @@ def make_optimizer(net: nn.Module, config: Config) -> Optimizer:
         case "adamw":
             return AdamW(groups, fused=fused)
         case "muon":
-            return Muon(groups, momentum=config.momentum, nesterov=nesterov, fused=fused)
+            return Muon(
+                groups, momentum=config.momentum, nesterov=nesterov, fused=fused, mapped=mapped
+            )
         case "alexnet":
             return AlexNetSGD(groups, lr=config.lr, momentum=config.momentum)
     return SGD(groups, momentum=config.momentum, nesterov=nesterov, fused=fused)

@@ -10,10 +10,10 @@ averages that are kept are those of the first.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -87,12 +87,16 @@ class Shards:
             return learn(self.called, pixels, labels)
         count = min(len(self.nets), len(pixels))
         shards = pixels.tensor_split(count), labels.tensor_split(count)
-        done = list(self.pool.map(learn, self.nets[:count], *shards))
+        done = list(self.map(learn, self.nets[:count], *shards))
         for shadow in self.nets[1:count]:
             for own, other in zip(self.nets[0].parameters(), shadow.parameters(), strict=True):
                 if own.grad is not None and other.grad is not None:
                     own.grad += other.grad
         return [one for shard in done for one in shard]
+
+    def map(self, work: Callable[..., T], *inputs: Iterable[Any]) -> Iterator[T]:
+        """As the ``map`` of Python; by the threads, where there are several."""
+        return (map if len(self.nets) == 1 else self.pool.map)(work, *inputs)
 
     def copy_buffers(self) -> None:
         """Give the shadows what the network holds beside its weights (moving averages, say)."""

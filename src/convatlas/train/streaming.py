@@ -27,6 +27,8 @@ class StreamFeed:
         ConfigError: the settings need pictures by number, which a stream does not have.
     """
 
+    easiest = None  # nobody is left out
+
     def __init__(
         self, stream: Stream, config: Config, device: torch.device, preprocess: Preprocess
     ) -> None:
@@ -36,6 +38,7 @@ class StreamFeed:
             ("balance", config.balance, config.balance == "sampler"),
             ("repeat", repeat, repeat > 1),
             ("flip_turns", config.flip_turns, config.flip and config.flip_turns),
+            ("skip_easy", config.skip_easy, config.skip_easy > 0),
         ):
             if numbered:
                 raise ConfigError(

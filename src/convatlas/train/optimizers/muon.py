@@ -8,6 +8,7 @@ makes a step of a middling kernel take half a minute.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -35,6 +36,8 @@ class Muon(Optimizer):
         momentum: μ.
         nesterov: whether a step looks ahead by ``∇ ← μ b + (1 − μ) ∇``.
         fused: of AdamW.
+        mapped: calls a function with each kernel, as ``map`` does; by several threads, say, for no
+            kernel's step depends on another's.
     """
 
     def __init__(
@@ -44,8 +47,10 @@ class Muon(Optimizer):
         momentum: float = 0.95,
         nesterov: bool = True,
         fused: bool = False,
+        mapped: Callable[..., Iterable[None]] = map,
     ) -> None:
         self.rest: AdamW | None = None
+        self.mapped = mapped
         super().__init__(groups, {"momentum": momentum, "nesterov": nesterov})
         rest = [group for group in self.param_groups if not group["hidden"]]
         self.rest = AdamW(rest, fused=fused) if rest else None
@@ -64,14 +69,22 @@ class Muon(Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One update of each parameter that has a gradient."""
-        for group in self.param_groups:
-            for p in group["params"] if group["hidden"] else ():
-                if p.grad is not None:
-                    self._step(p, p.grad, group)
+        learned = [
+            (p, group)
+            for group in self.param_groups
+            for p in (group["params"] if group["hidden"] else ())
+            if p.grad is not None
+        ]
+        learned.sort(key=lambda pair: pair[0].numel(), reverse=True)  # threads end about together
+        for _ in self.mapped(self._step, [p for p, _ in learned], [g for _, g in learned]):
+            pass
         if self.rest is not None:
             self.rest.step()
 
-    def _step(self, p: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
+    @torch.no_grad()  # of a thread's own
+    def _step(self, p: Tensor, group: dict[str, Any]) -> None:
+        grad = p.grad
+        assert grad is not None
         if p not in self.state:
             self.state[p]["momentum_buffer"] = torch.zeros_like(p)
         remembered, momentum = self.state[p]["momentum_buffer"], group["momentum"]
