@@ -45,7 +45,7 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 256,
     "skip_easy": 0.25,
     "weight_decay": 0.1,
-    "early_share": 0.4,
+    "early_share": 0.35,
     "flip": True,
     "flip_turns": True,
     "shift": 2,
