@@ -41,11 +41,12 @@ OPTIONS: dict[str, Any] = {
     "in_channels": 3,
 }
 SETTINGS: dict[str, Any] = {
-    "epochs": 12,
+    "epochs": 15,
     "batch_size": 256,
     "skip_easy": 0.25,
+    "freeze_at": (0.4, 0.4, 0.7),
     "weight_decay": 0.1,
-    "early_share": 0.35,
+    "early_share": 0.4,
     "flip": True,
     "flip_turns": True,
     "shift": 2,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -120,6 +121,32 @@ def test_floors_thaw_from_the_head_in_equal_shares(data: Dataset) -> None:
             assert of_floor <= moved if depth <= epoch else not of_floor & moved
     remembered = [len(loop.optimizer.state[p]) > 0 for p in net.parameters()]
     assert all(remembered)
+
+
+def test_floors_freeze_from_the_stem_upwards(data: Dataset) -> None:
+    """Of twelve steps the stem has three, the stage above it six; they go on normalising."""
+    net = resnet()
+    config = Config(epochs=4, batch_size=32, lr=0.01, weight_decay=0.1, freeze_at=(0.25, 0.5))
+    loop, weights = loop_of(net, data, config), {name for name, _ in net.named_parameters()}
+    for frozen in ((), ("stem",), ("stem", "stages.conv2_x"), ("stem", "stages.conv2_x")):
+        before = state(net)
+        for _ in loop.epoch():
+            for copy in loop.shards.nets:
+                assert all(layer.training for layer in copy.modules())
+                still = {name for name, p in copy.named_parameters() if not p.requires_grad}
+                assert still == {name for name in weights if name.startswith(frozen)}
+        assert weights - changed(before, net) == still
+
+
+def test_one_floor_is_left_to_learn(data: Dataset) -> None:
+    with pytest.raises(ConfigError, match="freeze_at has 5 shares, .* network's 5 floors"):
+        loop_of(resnet(), data, Config(freeze_at=(0.5,) * 5))
+
+
+@pytest.mark.parametrize("setting", [{"strategy": "head"}, {"strategy": "gradual"}, {"l2_sp": 0.1}])
+def test_what_has_an_order_of_its_own_is_not_frozen_from_below(setting: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="freeze_at is"):
+        Config(freeze_at=(0.5,), **setting)
 
 
 def test_floors_thaw_in_the_middle_of_an_epoch() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from convatlas.data.augment.geometry import Edge
 from convatlas.errors import ConfigError, UnknownNameError
 
 Optimizer = Literal["auto", "sgd", "alexnet", "adamw", "muon"]
@@ -15,7 +16,6 @@ Layout = Literal["auto", "contiguous", "channels-last"]
 Init = Literal["own", "xavier"]
 Crop = Literal["centre", "random", "resized", "ten"]
 ColourBasis = Literal["set", "image"]
-Edge = Literal["zeros", "reflect"]
 Balance = Literal["none", "weights", "sampler"]
 Strategy = Literal["auto", "scratch", "finetune", "head", "gradual"]
 
@@ -56,6 +56,9 @@ class Config:
         skip_easy: share of the pictures that an epoch leaves out, from the third on: those whose
             loss was lowest when they were last learned from. The others fill its steps
             (`easiest.Easiest`).
+        freeze_at: from which share of the steps on the stem learns no more, and from which ones the
+            stages above it, in turn: what comes first settles first, and costs most (FreezeOut:
+            Brock et al. 2017). It goes on normalising by each batch.
         early_share, early_scale: the first ``early_share`` of the steps sees the pictures at
             ``early_scale`` of their side, where the network takes both: it costs less.
         optimizer: ``"sgd"`` (with ``momentum``, and Nesterov's where ``nesterov``); ``"alexnet"``,
@@ -123,6 +126,7 @@ class Config:
     resize: int | None = None
     crop: Crop = "centre"
     skip_easy: float = 0.0
+    freeze_at: tuple[float, ...] = ()
     early_share: float = 0.0
     early_scale: float = 0.7
     optimizer: Optimizer = "auto"
@@ -163,6 +167,8 @@ class Config:
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(Config).items():
+            if get_origin(kind) is tuple:  # is looked at below
+                continue
             kinds = get_args(kind) or (kind,)
             if float in kinds or int in kinds:
                 rule = "a number" if float in kinds else "a whole number"
@@ -188,6 +194,9 @@ class Config:
         self._check("random_erase", 0 <= self.random_erase <= 1, "from 0 to 1")
         for name in _FINITE:
             self._check(name, 0 <= getattr(self, name) < math.inf, "at least 0 and finite")
+        self._check("flip_turns", self.flip or not self.flip_turns, "False where flip is")
+        still = self.shift == 0 and self.shift_edge != "zeros"
+        self._check("shift_edge", not still, "'zeros' where shift is 0")
         self._check("skip_easy", 0 <= self.skip_easy < 1, "from 0 to below 1")
         numbered = self.skip_easy == 0 or self.balance != "sampler"
         self._check("skip_easy", numbered, "0 where a sampler balances, which has its own order")
@@ -197,6 +206,7 @@ class Config:
         self._check("final", 0 < self.final <= 1, "above 0, and 1 at most")
         self._check("ema", 0 <= self.ema < 1, "from 0 to below 1")
         self._check_drops()
+        self._check_freeze_at()
         self._check("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1")
         self._check("seed", 0 <= self.seed < 2**63, "from 0 to 2⁶³ − 1")
         for name, choices in (
@@ -228,6 +238,17 @@ class Config:
         good = all(0 < start < 1 and 0 <= share < math.inf for start, share in drops)
         self._check("drops", good and starts == sorted(set(starts)), rule)
         object.__setattr__(self, "drops", drops)  # JSON and TOML have lists
+
+    def _check_freeze_at(self) -> None:
+        try:
+            shares = tuple(float(share) for share in self.freeze_at)
+        except (TypeError, ValueError):
+            shares = (math.nan,)
+        good = all(0 < share <= 1 for share in shares) and list(shares) == sorted(shares)
+        self._check("freeze_at", good, "shares of the steps, above 0 and 1 at most, none falling")
+        object.__setattr__(self, "freeze_at", shares)
+        whole = self.strategy not in ("head", "gradual") and not self.l2_sp
+        self._check("freeze_at", whole or not shares, "empty with l2_sp, a head alone, or gradual")
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""

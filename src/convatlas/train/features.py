@@ -79,7 +79,7 @@ class HeadLoop(Loop):
         engine: Engine,
     ) -> None:
         self.body, head = halves(net)
-        settings = replace(config, flip=False, early_share=0.0)
+        settings = replace(config, flip=False, flip_turns=False, early_share=0.0)
         super().__init__(head, images, preprocess, settings, engine)
         self.pictures, self.mirrored = images.images, config.flip
         self.known: dict[ImageSet, Tensor] = {}  # features of other sets

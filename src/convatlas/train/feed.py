@@ -120,7 +120,7 @@ class Feed:
         look, numbers = numbers // self.count, numbers % self.count
         chosen, which = numbers // self.repeats, numbers % self.repeats
         pixels = self._pixels(chosen, which)
-        if self.config.flip and self.config.flip_turns:
+        if self.config.flip_turns:
             turn = self.turns[chosen] + which + look + self.epochs * self.repeats
             pixels = augment.mirror(pixels, turn % 2 == 1)
         return pixels, self.labels[chosen].to(self.device)

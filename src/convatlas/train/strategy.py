@@ -87,13 +87,17 @@ class Thaw:
 
     With ``"head"`` all floors but the first, for good. With ``"gradual"`` the floors are thawed
     from the last layer downwards, each for an equal share of the steps before the next (gradual
-    unfreezing: Howard and Ruder 2018, section 3.3). Which ones train follows from the number of
-    the step alone. What was frozen before stays so.
+    unfreezing: Howard and Ruder 2018, section 3.3). With ``freeze_at`` floors are frozen from the
+    stem upwards, in training mode: what stands above has learned from outputs that were normalised
+    so. Which ones train follows from the number of the step alone. What was frozen before stays so.
 
     Args:
         nets: the network, and its shadows.
         config: whose ``strategy`` decides.
         steps: of the whole run.
+
+    Raises:
+        ConfigError: ``freeze_at`` leaves nothing that learns.
     """
 
     def __init__(self, nets: Sequence[nn.Module], config: Config, steps: int) -> None:
@@ -104,6 +108,12 @@ class Thaw:
             for every in self.floors
         ]
         self.open = 0
+        self.closing = [round(share * steps) for share in config.freeze_at]
+        if len(self.closing) >= len(self.floors[0]):
+            raise ConfigError(
+                f"freeze_at has {len(self.closing)} shares, but it must leave one of the network's "
+                f"{len(self.floors[0])} floors that learns: give fewer"
+            )
 
     def count(self, step: int) -> int:
         """How many floors train at a step, counted from the last layer down."""
@@ -112,16 +122,17 @@ class Thaw:
             return 1
         if self.strategy == "gradual":
             return min(every, 1 + step * every // self.steps)
-        return every
+        return every - sum(step >= start for start in self.closing)
 
     def train(self, step: int) -> None:
-        """Training mode and gradients for what trains at a step, neither for the rest."""
+        """Gradients for what trains at a step, and training mode for what has ever trained."""
         self.open = self.count(step)
+        waiting = self.strategy in ("head", "gradual")
         for net, every, learning in zip(self.nets, self.floors, self.learning, strict=True):
             net.train()
             for depth, (floor, weights) in enumerate(zip(every, learning, strict=True)):
                 for layer in floor.layers:
-                    layer.train(depth < self.open)
+                    layer.train(depth < self.open or not waiting)
                 for weight in weights:
                     weight.requires_grad_(depth < self.open)
 

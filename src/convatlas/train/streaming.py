@@ -37,7 +37,7 @@ class StreamFeed:
             ("crop", config.crop, config.crop == "ten"),
             ("balance", config.balance, config.balance == "sampler"),
             ("repeat", repeat, repeat > 1),
-            ("flip_turns", config.flip_turns, config.flip and config.flip_turns),
+            ("flip_turns", config.flip_turns, config.flip_turns),
             ("skip_easy", config.skip_easy, config.skip_easy > 0),
         ):
             if numbered:

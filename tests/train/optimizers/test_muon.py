@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import torch
@@ -76,6 +80,32 @@ def test_a_kernel_is_the_matrix_of_its_output_channels() -> None:
         ends.append(w.detach().reshape(6, -1))
     torch.testing.assert_close(ends[0], ends[1], rtol=0, atol=1e-12)
     torch.testing.assert_close(ends[0], ends[2], rtol=0, atol=1e-12)
+
+
+def test_threads_that_share_its_kernels_make_the_same_steps() -> None:
+    shapes, seen = [(4, 9), (8, 4, 3, 3), (6, 6)], set()
+    group = {"lr": 0.1, "weight_decay": 0.1, "hidden": True}
+    alone, shared = ([nn.Parameter(random(*shape)) for shape in shapes] for _ in range(2))
+    with ThreadPoolExecutor(2) as pool:
+
+        def mapped(work: Callable[..., None], *inputs: list[Any]) -> Iterator[None]:
+            def noted(*one: Any) -> None:
+                seen.add(threading.get_ident())
+                work(*one)
+
+            return pool.map(noted, *inputs)
+
+        for weights, how in ((alone, map), (shared, mapped)):
+            optimizer = Muon([group | {"params": weights}], mapped=how)
+            for step in range(3):
+                for i, w in enumerate(weights):
+                    w.grad = random(*w.shape, seed=10 * i + step)
+                optimizer.step()
+    assert seen
+    assert threading.get_ident() not in seen
+    for one, other in zip(alone, shared, strict=True):
+        assert torch.equal(one, other)
+        assert not torch.equal(one, random(*one.shape))
 
 
 def test_its_steps_have_the_size_of_adams() -> None:

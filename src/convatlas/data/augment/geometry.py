@@ -11,6 +11,8 @@ from torch import Tensor
 from convatlas.data.augment.draws import chance, integers
 from convatlas.errors import ConfigError, ShapeError
 
+Edge = Literal["zeros", "reflect"]  # what moves in: nothing, or a mirror's
+
 # numbers in a picture from which on a loop over pictures is twice as fast as indexing: of 64
 # pictures of 224×224 it takes 2.6 ms, and 5.1 by index
 _LARGE = 1 << 16
@@ -44,7 +46,7 @@ def shift(
     x: Tensor,
     pixels: int,
     generator: torch.Generator,
-    edge: Literal["zeros", "reflect"] = "zeros",
+    edge: Edge = "zeros",
 ) -> Tensor:
     """Each picture moved by up to ``pixels`` each way: pad and crop.
 
