@@ -41,10 +41,10 @@ OPTIONS: dict[str, Any] = {
     "in_channels": 3,
 }
 SETTINGS: dict[str, Any] = {
-    "epochs": 15,
+    "epochs": 13,
     "batch_size": 256,
     "skip_easy": 0.25,
-    "freeze_at": (0.4, 0.4, 0.7),
+    "freeze_at": (0.55, 0.55),
     "weight_decay": 0.1,
     "early_share": 0.4,
     "flip": True,

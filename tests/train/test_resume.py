@@ -126,7 +126,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "weights": {"balance": "weights"},
     "channels-last": {"layout": "channels-last"},
     "xavier": {"init": "xavier"},
-    "frozen from below": {"freeze_at": (0.4, 0.7)},
     "the easiest left out": {"skip_easy": 0.3, "epochs": 4},
     "smaller first": {"early_share": 0.6, "early_scale": 0.5},
 }

@@ -139,7 +139,7 @@ def test_floors_freeze_from_the_stem_upwards(data: Dataset) -> None:
 
 
 def test_one_floor_is_left_to_learn(data: Dataset) -> None:
-    with pytest.raises(ConfigError, match="freeze_at has 5 shares, .* network's 5 floors"):
+    with pytest.raises(ConfigError, match=r"freeze_at has 5 shares, .* network's 5 floors"):
         loop_of(resnet(), data, Config(freeze_at=(0.5,) * 5))
 
 
@@ -171,11 +171,17 @@ def test_what_was_frozen_by_hand_is_not_thawed() -> None:
     assert all(p.requires_grad for p in net.stages.parameters())
 
 
-def test_a_thaw_is_resumed_exactly(data: Dataset) -> None:
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"strategy": "gradual", "stage_decay": 0.5, "l2_sp": 0.1},
+        {"freeze_at": (0.2, 0.5)},
+        {"freeze_at": (0.4,), "optimizer": "muon"},
+    ],
+)
+def test_a_thaw_is_resumed_exactly(data: Dataset, setting: dict[str, Any]) -> None:
     """In the middle of the run, in the middle of an epoch, L2-SP and rates by stage and all."""
-    config = Config(
-        strategy="gradual", epochs=4, batch_size=20, lr=0.05, stage_decay=0.5, l2_sp=0.1, flip=True
-    )
+    config = Config(epochs=4, batch_size=20, lr=0.05, flip=True, **setting)
     whole = loop_of(resnet(), data, config)
     for _ in range(4):
         list(whole.epoch())
