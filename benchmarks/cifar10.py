@@ -7,7 +7,7 @@ every step and every evaluation, of which the one of all test pictures comes aft
 The peer (`peers/airbench.py`) begins with the same decoded pictures, and the time of their decoding
 is added to its own. Each answers from several views of each test picture, the peer from its six.
 Where a run of it would take too long, ``--pace`` times one of its epochs and counts it eight times,
-which is somewhat too many seconds: its first three have a layer more to learn. Its accuracy is then
+which is somewhat too many seconds: its first three have a bias more to learn. Its accuracy is then
 left open.
 """
 
