@@ -101,7 +101,8 @@ def learner(
         update: what follows with the same threads: an optimiser's step.
     """
     shards = Shards(engine.place(net), engine.shards, config.compiled)
-    Thaw(shards.nets, config, steps=1).train(step=1)  # the run's last step, when most is thawed
+    thawed = replace(config, freeze_at=())
+    Thaw(shards.nets, thawed, steps=1).train(step=1)  # the run's last step, when most is thawed
 
     def learn(pixels: Tensor) -> None:
         with shards.sharing_cores():
@@ -272,12 +273,14 @@ class _Trial:
 
 
 def _bfloat16_pays(device: torch.device) -> bool:
-    """Whether a small matrix product in bfloat16 beats float32 here.
+    """Whether bfloat16 is worth a trial: whether small matrix products in it are not far slower.
 
     A processor without bf16 instructions emulates them hundreds of times slower: too slow for a
     trial on a whole network. This probe costs milliseconds, and follows ``ONEDNN_MAX_CPU_ISA``.
     One thread's own time counts: whatever else the machine does, and however long that thread is
-    kept waiting, decides nothing. A GPU is not asked: so small a product tells nothing of it.
+    kept waiting, decides nothing; nor does what is left of that in a cache, for between half the
+    time of float32 and a hundred times as much there is room. A GPU is not asked: so small a
+    product tells nothing of it.
     """
     if device.type != "cpu":
         return True
@@ -294,6 +297,6 @@ def _bfloat16_pays(device: torch.device) -> bool:
 
     torch.set_num_threads(1)
     try:
-        return seconds(ones.to(torch.bfloat16)) < seconds(ones)
+        return seconds(ones.to(torch.bfloat16)) < 2 * seconds(ones)
     finally:
         torch.set_num_threads(threads)
