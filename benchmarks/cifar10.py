@@ -26,8 +26,6 @@ from typing import Any
 import torch
 from machine import describe
 from peers import airbench
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from convatlas import data as sources
 from convatlas.data import Dataset
@@ -55,6 +53,7 @@ SETTINGS: dict[str, Any] = {
 }
 _WATCHED = 10  # of so many test pictures one shows the way after each epoch; it decides nothing
 _VIEWED = 256  # pictures at once
+_CORNERS = ((0, 0), (0, 2), (2, 0), (2, 2))  # ten views in place of the peer's six
 
 
 def load(root: Path) -> tuple[Dataset, float]:
@@ -81,26 +80,10 @@ def ours(data: Dataset, seed: int, changes: dict[str, Any]) -> tuple[float, floa
     classifier, (pixels, labels) = run.classifier, data.test.sample(len(data.test))
     with run.engine.computing(pixels.device):  # as the peer, in the number format of training
         net = run.engine.place(classifier.net.eval())
-        answers = ten_views(net, classifier.preprocess(pixels)).argmax(1)
+        inputs = classifier.preprocess(pixels)
+        answers = airbench.predict(net, inputs, _VIEWED, _CORNERS).argmax(1)
     accuracy = 100 * (answers == labels).double().mean().item()
     return accuracy, time.perf_counter() - started
-
-
-def ten_views(net: nn.Module, images: Tensor) -> Tensor:
-    """Logits ``(N, 10)``: half of them of the pictures, half of them moved towards the corners."""
-
-    def both(x: Tensor) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
-        mean: Tensor = (net(x) + net(x.flip(-1))) / 2
-        return mean
-
-    found = []
-    with torch.no_grad():
-        for x in images.split(_VIEWED):  # type: ignore[no-untyped-call]
-            side, padded = x.shape[-1], F.pad(x, (1,) * 4, "reflect")
-            moved = (padded[..., i : i + side, j : j + side] for i in (0, 2) for j in (0, 2))
-            found.append(both(x) / 2 + sum(map(both, moved)) / 8)
-    return torch.cat(found)
 
 
 def main() -> None:
