@@ -36,13 +36,14 @@ NET = "vgg_sprint"
 OPTIONS: dict[str, Any] = {
     "conv_arch": ((1, 48), (2, 160), (2, 192), (1, 192)),
     "activation": "gelu",
+    "gates": 4,
     "in_channels": 3,
 }
 SETTINGS: dict[str, Any] = {
     "epochs": 13,
     "batch_size": 256,
     "skip_easy": 0.25,
-    "freeze_at": (0.55, 0.55),
+    "freeze_at": (0.0, 0.55),
     "weight_decay": 0.1,
     "early_share": 0.4,
     "flip": True,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -36,6 +38,22 @@ def test_lrn_of_two_towers_is_lrn_of_each() -> None:
     torch.testing.assert_close(both(x), expected, rtol=1e-12, atol=0)
     last = x.contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(both(last), expected, rtol=1e-12, atol=0)
+
+
+def test_squeeze_excitation_is_torchvisions_with_a_gate_of_up_to_two(
+    torchvision_models: ModuleType,
+) -> None:
+    torch.manual_seed(0)
+    ours = parts.SqueezeExcitation(12).double()
+    theirs = torchvision_models.efficientnet.SqueezeExcitation(
+        12, 3, scale_activation=lambda: lambda x: 2 * x.sigmoid()
+    )
+    state = ours.state_dict()
+    theirs.double().load_state_dict(
+        {name: w[..., None, None] if w.dim() == 2 else w for name, w in state.items()}
+    )
+    x = 3 * torch.randn(2, 12, 4, 5, dtype=torch.float64)
+    torch.testing.assert_close(ours(x), theirs(x), rtol=1e-12, atol=0)
 
 
 def test_layer_norm_of_a_map_runs_over_channels_and_places() -> None:

@@ -9,7 +9,7 @@ from torch import nn
 from convatlas.errors import ConfigError
 from convatlas.nets.build import build
 from convatlas.nets.lenet import LeNet
-from convatlas.nets.parts import LocalResponseNorm
+from convatlas.nets.parts import LocalResponseNorm, SqueezeExcitation
 from convatlas.nets.vgg import VGG, convolutionise
 
 ON_META = torch.device("meta")
@@ -155,6 +155,19 @@ def test_a_late_block_widens_just_before_its_pool_and_the_last_one_has_none() ->
         "pool",
         "conv3_1",
     ]
+
+
+def test_gates_stand_behind_the_last_convolutions() -> None:
+    net = small(gates=3, norm="batch", head="average")
+    gated = [n for n, m in net.named_modules() if isinstance(m, SqueezeExcitation)]
+    assert gated == [
+        f"stages.block{unit[4]}.{unit}.gate" for unit in ("conv2_2", "conv3_1", "conv3_2")
+    ]
+    assert [n for n, _ in net.stages.block3.conv3_1.named_children()][-2:] == ["relu", "gate"]
+    assert [m.fc2.out_features for m in net.modules() if isinstance(m, SqueezeExcitation)] == [
+        8
+    ] * 3
+    assert net(torch.randn(2, 3, 56, 56)).isfinite().all()
 
 
 def test_patches_come_before_the_blocks_of_either_head() -> None:

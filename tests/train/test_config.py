@@ -36,7 +36,7 @@ from convatlas.train.config import Config, change
         ("erase", -1, "at least 0"),
         ("skip_easy", 1.0, "from 0 to below 1"),
         ("freeze_at", 0.5, "shares of the steps"),
-        ("freeze_at", (0.0,), "above 0"),
+        ("freeze_at", (-0.1,), "from 0 to 1"),
         ("freeze_at", (0.5, 0.4), "none falling"),
         ("flip_turns", True, "False where flip is"),
         ("shift_edge", "reflect", "'zeros' where shift is 0"),

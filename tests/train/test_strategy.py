@@ -138,6 +138,15 @@ def test_floors_freeze_from_the_stem_upwards(data: Dataset) -> None:
         assert weights - changed(before, net) == still
 
 
+def test_a_stem_frozen_at_0_stays_as_it_began(data: Dataset) -> None:
+    net = resnet()
+    loop, before = loop_of(net, data, Config(batch_size=32, freeze_at=(0.0,))), state(net)
+    for _ in loop.epoch():
+        pass
+    weights = {name for name, _ in net.named_parameters()}
+    assert weights - changed(before, net) == {name for name in weights if name.startswith("stem")}
+
+
 def test_one_floor_is_left_to_learn(data: Dataset) -> None:
     with pytest.raises(ConfigError, match=r"freeze_at has 5 shares, .* network's 5 floors"):
         loop_of(resnet(), data, Config(freeze_at=(0.5,) * 5))

@@ -156,6 +156,29 @@ class LocalResponseNorm(nn.Module):
         )
 
 
+class SqueezeExcitation(nn.Module):
+    """Each channel of a map weighted by what the whole map holds.
+
+    ``y = x · 2σ(W₂ ReLU(W₁ mean(x)))``, the mean of each channel over its places (Hu et al.,
+    "Squeeze-and-Excitation Networks", 2018, section 3). Their gate is σ; twice that is one where
+    nothing is known, so that a map begins about as it is.
+
+    Args:
+        channels: of the map.
+        reduction: of them, to the hidden units; the paper has 16, for wider maps.
+    """
+
+    def __init__(self, channels: int, reduction: int = 4) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(channels, max(1, channels // reduction))
+        self.fc2 = nn.Linear(self.fc1.out_features, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape out as in, ``(N, C, H, W)``."""
+        weights = 2 * torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3))))))
+        return x * weights[:, :, None, None]
+
+
 def global_average_pool() -> nn.Sequential:
     """One number a channel, ``(N, C, H, W) → (N, C)`` (Lin et al. 2013, section 3.2)."""
     return chain(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten())

@@ -39,6 +39,8 @@ class VGG(Net):
             of the cells; without ``norm`` the network computes the same.
         late: a block widens in its last convolution, which its pool follows, where the paper's
             widens in its first; and the last block has no pool (Jordan 2024, see `haar_patches`).
+        gates: of the convolutions the last so many weight their channels by what the whole map
+            holds (`parts.SqueezeExcitation`); the paper, which is older, has none.
         head: ``"dense"`` as in the paper, or ``"average"`` for a global average pool and one
             dense layer, which takes pictures of any side.
 
@@ -58,6 +60,7 @@ class VGG(Net):
         activation: Activation = "relu",
         pool_first: bool = False,
         late: bool = False,
+        gates: int = 0,
         head: Literal["dense", "average"] = "dense",
         num_classes: int = 1000,
         in_channels: int = 3,
@@ -67,6 +70,7 @@ class VGG(Net):
         self.stem = haar.haar_patches(in_channels, norm, activation) if patches else nn.Sequential()
         self.stages = nn.Sequential()
         c_in = in_channels * (haar.CHANNELS if patches else 1)
+        ahead = sum(convs for convs, *_ in conv_arch)  # convolutions from here to the head
         for i, (convs, full, *last) in enumerate(conv_arch, start=1):
             c_out = max(1, round(width * full))
             block, pools = nn.Sequential(), not late or i < len(conv_arch)
@@ -79,7 +83,9 @@ class VGG(Net):
                     norm=parts.norm(norm, channels),
                     **{activation: parts.activation(activation)},
                     lrn=LocalResponseNorm() if lrn and i == j == 1 else None,
+                    gate=parts.SqueezeExcitation(channels) if ahead <= gates else None,
                 )
+                ahead -= 1
                 block.add_module(f"conv{i}_{j}", layer)
                 c_in = channels
             if pools and not pool_first:

@@ -58,7 +58,7 @@ class Config:
             (`easiest.Easiest`).
         freeze_at: from which share of the steps on the stem learns no more, and from which ones the
             stages above it, in turn: what comes first settles first, and costs most (FreezeOut:
-            Brock et al. 2017). It goes on normalising by each batch.
+            Brock et al. 2017). At 0 it stays as it begins. It goes on normalising by each batch.
         early_share, early_scale: the first ``early_share`` of the steps sees the pictures at
             ``early_scale`` of their side, where the network takes both: it costs less.
         optimizer: ``"sgd"`` (with ``momentum``, and Nesterov's where ``nesterov``); ``"alexnet"``,
@@ -244,8 +244,8 @@ class Config:
             shares = tuple(float(share) for share in self.freeze_at)
         except (TypeError, ValueError):
             shares = (math.nan,)
-        good = all(0 < share <= 1 for share in shares) and list(shares) == sorted(shares)
-        self._check("freeze_at", good, "shares of the steps, above 0 and 1 at most, none falling")
+        good = all(0 <= share <= 1 for share in shares) and list(shares) == sorted(shares)
+        self._check("freeze_at", good, "shares of the steps, from 0 to 1, none falling")
         object.__setattr__(self, "freeze_at", shares)
         whole = self.strategy not in ("head", "gradual") and not self.l2_sp
         self._check("freeze_at", whole or not shares, "empty with l2_sp, a head alone, or gradual")
