@@ -43,7 +43,7 @@ SETTINGS: dict[str, Any] = {
     "epochs": 13,
     "batch_size": 256,
     "skip_easy": 0.25,
-    "freeze_at": (0.0, 0.55),
+    "freeze_at": (0.3, 0.55),
     "weight_decay": 0.1,
     "early_share": 0.4,
     "flip": True,
