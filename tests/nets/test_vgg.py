@@ -159,14 +159,13 @@ def test_a_late_block_widens_just_before_its_pool_and_the_last_one_has_none() ->
 
 def test_gates_stand_behind_the_last_convolutions() -> None:
     net = small(gates=3, norm="batch", head="average")
-    gated = [n for n, m in net.named_modules() if isinstance(m, SqueezeExcitation)]
-    assert gated == [
-        f"stages.block{unit[4]}.{unit}.gate" for unit in ("conv2_2", "conv3_1", "conv3_2")
-    ]
+    gates = {n: m for n, m in net.named_modules() if isinstance(m, SqueezeExcitation)}
+    assert {name: gate.fc2.out_features for name, gate in gates.items()} == {
+        "stages.block2.conv2_2.gate": 8,
+        "stages.block3.conv3_1.gate": 8,
+        "stages.block3.conv3_2.gate": 8,
+    }
     assert [n for n, _ in net.stages.block3.conv3_1.named_children()][-2:] == ["relu", "gate"]
-    assert [m.fc2.out_features for m in net.modules() if isinstance(m, SqueezeExcitation)] == [
-        8
-    ] * 3
     assert net(torch.randn(2, 3, 56, 56)).isfinite().all()
 
 
