@@ -175,7 +175,9 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape out as in, ``(N, C, H, W)``."""
-        weights = 2 * torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3))))))
+        # not .mean(): its gradient would be a map of its own, and in a layout of its own
+        means = x.sum((2, 3)) / x.shape[2:].numel()
+        weights = 2 * torch.sigmoid(self.fc2(F.relu(self.fc1(means))))
         return x * weights[:, :, None, None]
 
 
