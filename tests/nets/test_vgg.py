@@ -169,6 +169,17 @@ def test_gates_stand_behind_the_last_convolutions() -> None:
     assert net(torch.randn(2, 3, 56, 56)).isfinite().all()
 
 
+@pytest.mark.parametrize("gates", [-1, 6])
+def test_there_are_no_more_gates_than_convolutions(gates: int) -> None:
+    with pytest.raises(ConfigError, match=rf"gates is {gates}, but it must be 0 to 5"):
+        small(gates=gates)
+
+
+def test_a_network_with_gates_is_not_convolutionised() -> None:
+    with pytest.raises(ConfigError, match="gate sees the whole map"):
+        convolutionise(small(gates=1))
+
+
 def test_patches_come_before_the_blocks_of_either_head() -> None:
     net = small(patches=True, norm="batch", input_size=57)
     assert net.stem(torch.randn(2, 3, 57, 57)).shape == (2, 24, 56, 56)

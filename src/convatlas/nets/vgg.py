@@ -45,6 +45,7 @@ class VGG(Net):
             dense layer, which takes pictures of any side.
 
     Raises:
+        ConfigError: more gates than convolutions, or fewer than none.
         ShapeError: an ``input_size`` that does not survive the pooling.
     """
 
@@ -71,6 +72,8 @@ class VGG(Net):
         self.stages = nn.Sequential()
         c_in = in_channels * (haar.CHANNELS if patches else 1)
         ahead = sum(convs for convs, *_ in conv_arch)  # convolutions from here to the head
+        if not 0 <= gates <= ahead:
+            raise ConfigError(f"gates is {gates}, but it must be 0 to {ahead}, one a convolution")
         for i, (convs, full, *last) in enumerate(conv_arch, start=1):
             c_out = max(1, round(width * full))
             block, pools = nn.Sequential(), not late or i < len(conv_arch)
@@ -133,10 +136,12 @@ def convolutionise(net: VGG) -> Net:
         answer = (scores(x) + scores(x.flip(3))) / 2
 
     Raises:
-        ConfigError: a network without VGG's three dense layers.
+        ConfigError: a network without VGG's three dense layers, or with gates.
     """
     if not (isinstance(net, VGG) and hasattr(net.head, "fc6")):
         raise ConfigError(f"{type(net).__name__} has no dense head of VGG's to convolutionise")
+    if any(isinstance(layer, parts.SqueezeExcitation) for layer in net.modules()):
+        raise ConfigError("a gate sees the whole map, not each window: build the VGG with gates=0")
     dense: Net = copy.deepcopy(net, {id(net.head): nn.Sequential()})  # the head is made anew
     dense.name, dense.options = "", {}  # the catalogue builds no such network
     _, height, width = sizes.feature_shape(
