@@ -176,6 +176,28 @@ def test_a_loss_that_is_no_number_teaches_nothing(small: Make, data: Dataset) ->
     assert loop.number == 1
 
 
+@pytest.mark.parametrize(("changes", "ahead"), [({}, True), ({"clip": 0.1}, False)])
+def test_a_step_begins_as_soon_as_gradients_are_whole(
+    changes: dict[str, float], ahead: bool, small: Make, data: Dataset
+) -> None:
+    """Unless they are changed together before it; what is learned is the same to the last bit."""
+    config = Config(epochs=1, batch_size=32, optimizer="muon", lr=0.05, **changes)
+    nets = []
+    for begins in (True, False):
+        loop = loop_of(small(), data, config, replace(ENGINE, shards=2))
+        assert (loop.ready is not None) == ahead
+        if not begins:
+            loop.ready = None
+        prepared: list[int] = []
+        loop.optimizer.register_step_pre_hook(lambda o, *_, n=prepared: n.append(len(o.prepared)))
+        list(loop.epoch())
+        kernels = sum(p.dim() > 1 for p in loop.net[:-1].parameters())  # the last layer is AdamW's
+        assert prepared == [kernels if begins and ahead else 0] * 3
+        nets.append(loop.net)
+    for one, other in zip(*(net.parameters() for net in nets), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_gradients_are_clipped_together(small: Make, data: Dataset) -> None:
     """Plain SGD at rate 1 moves by the gradient itself, whose norm over all weights is cut."""
     norms = {}

@@ -25,6 +25,7 @@ from convatlas.train.distributed import here
 from convatlas.train.engine import Engine
 from convatlas.train.memory import load_optimizer_state, optimizer_state
 from convatlas.train.optim import make_optimizer, make_schedule, settle
+from convatlas.train.optimizers import Muon
 from convatlas.train.replica import Replica
 from convatlas.train.shards import Shards
 from convatlas.train.size import early_side
@@ -72,6 +73,9 @@ class Loop:
         else:
             self.shards = Shards(net, engine.shards, config.compiled)
         self.optimizer = make_optimizer(net, config, self.shards.map)
+        # a step may begin with a gradient that nothing changes before it
+        kept = not config.clip and not config.l2_sp
+        self.ready = self.optimizer.prepare if kept and isinstance(self.optimizer, Muon) else None
         device = self.device = next(net.parameters()).device
         self.net, self.config, self.engine = net, config, engine
         # what the feed has cut to the network's side is not resized again
@@ -124,7 +128,7 @@ class Loop:
         started = time.perf_counter()
         self.ranks.seed(self.config.seed, self.number)
         learn = partial(self.engine.learn, whole=len(labels), smoothing=self.config.label_smoothing)
-        learned = self.shards.learn(pixels, labels, learn, self.config.accumulate)
+        learned = self.shards.learn(pixels, labels, learn, self.config.accumulate, self.ready)
         total, right = self.ranks.totals(
             sum(part.loss for part in learned), sum(part.right for part in learned)
         )

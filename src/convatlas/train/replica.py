@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -35,8 +35,9 @@ class Replica(Shards):
         labels: Tensor,
         work: Callable[[nn.Module, Tensor, Tensor], T],
         parts: int = 1,
+        ready: Callable[[Any], None] | None = None,
     ) -> list[T]:
-        """As of `Shards`, of this process's share of the batch."""
+        """As of `Shards`, of this process's share of the batch; nothing is ready ahead."""
         whole = self._wrapped()
         whole.zero_grad()
         *first, last = in_parts(pixels, labels, parts)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from convatlas.nets.parts import Net
+from convatlas.train.adding import adding
 from convatlas.train.compiling import compile_steps
 
 LEAST = 64  # pictures in a shard, so that batch statistics stay those of a batch
@@ -68,6 +69,7 @@ class Shards:
         labels: Tensor,
         work: Callable[[nn.Module, Tensor, Tensor], T],
         parts: int = 1,
+        ready: Callable[[Any], None] | None = None,
     ) -> list[T]:
         """Call ``work`` on each part of a batch; afterwards the network has the sum of gradients.
 
@@ -76,23 +78,23 @@ class Shards:
             work: runs forward and backward; the loss it derives must be a sum over pictures, or
                 a mean over the whole batch.
             parts: that a shard is learned in, one after the other, to take less memory.
+            ready: may be called with each weight whose gradient is whole, while threads that are
+                not done yet go on (`adding`).
         """
 
-        def learn(net: nn.Module, pixels: Tensor, labels: Tensor) -> list[T]:
-            return [work(net, *part) for part in in_parts(pixels, labels, parts)]
+        def learn(net: nn.Module, share: list[tuple[Tensor, Tensor]]) -> list[T]:
+            return [work(net, *part) for part in share]
 
         for net in self.nets:
             net.zero_grad()
         if len(self.nets) == 1:
-            return learn(self.called, pixels, labels)
-        count = min(len(self.nets), len(pixels))
-        shards = pixels.tensor_split(count), labels.tensor_split(count)
-        done = list(self.map(learn, self.nets[:count], *shards))
-        for shadow in self.nets[1:count]:
-            for own, other in zip(self.nets[0].parameters(), shadow.parameters(), strict=True):
-                if own.grad is not None and other.grad is not None:
-                    own.grad += other.grad
-        return [one for shard in done for one in shard]
+            return learn(self.called, in_parts(pixels, labels, parts))
+        nets = self.nets[: len(pixels)]
+        shards = in_parts(pixels, labels, len(nets))
+        shares = [in_parts(*shard, parts) for shard in shards]
+        with adding(nets, sum(map(len, shares)), self.pool.submit, ready):
+            done = list(self.map(learn, nets, shares))
+        return [one for share in done for one in share]
 
     def map(self, work: Callable[..., T], *inputs: Iterable[Any]) -> Iterator[T]:
         """As the ``map`` of Python; by the threads, where there are several."""

@@ -160,3 +160,48 @@ def test_it_goes_on_from_its_state() -> None:
     steps(again, other, range(3, 6))
     for w, value in zip(again, weights, strict=True):
         assert torch.equal(w, value)
+
+
+def test_what_is_prepared_ahead_is_the_same_step() -> None:
+    """To the last bit, and until the step nothing has moved."""
+    group = {"lr": 0.1, "weight_decay": 0.1}
+    ends = []
+    for ahead in (False, True):
+        kernel, bias = nn.Parameter(random(4, 3, 3, 3)), nn.Parameter(random(4))
+        made = Muon(
+            [
+                {"params": [kernel], "hidden": True} | group,
+                {"params": [bias], "hidden": False} | group,
+            ]
+        )
+        for step in range(3):
+            for w in (kernel, bias):
+                w.grad = random(*w.shape, seed=step)
+            if ahead:
+                before, kept = kernel.detach().clone(), copy.deepcopy(made.state_dict())
+                made.prepare(kernel)
+                made.prepare(bias)  # AdamW's, which has nothing to prepare
+                assert torch.equal(kernel, before)
+                torch.testing.assert_close(made.state_dict(), kept, rtol=0, atol=0)
+                kernel.grad.zero_()  # whatever it is now, the step was begun with what it was
+            made.step()
+        ends.append((kernel.detach(), bias.detach()))
+    assert torch.equal(ends[0][0], ends[1][0])
+    assert torch.equal(ends[0][1], ends[1][1])
+
+
+def test_what_was_prepared_for_a_step_that_is_not_made_is_forgotten() -> None:
+    weights = [nn.Parameter(random(4, 4)) for _ in range(2)]
+    made = [
+        Muon([{"params": [w], "hidden": True, "lr": 0.1, "weight_decay": 0.0}]) for w in weights
+    ]
+    for w, optimizer in zip(weights, made, strict=True):
+        w.grad = random(4, 4, seed=1)
+        optimizer.step()
+    weights[0].grad = torch.full((4, 4), math.nan, dtype=torch.float64)
+    made[0].prepare(weights[0])
+    made[0].load_state_dict(made[0].state_dict())  # as a run does that goes back
+    for w, optimizer in zip(weights, made, strict=True):
+        w.grad = random(4, 4, seed=2)
+        optimizer.step()
+    assert torch.equal(*weights)

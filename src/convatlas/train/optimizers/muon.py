@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -51,6 +51,7 @@ class Muon(Optimizer):
     ) -> None:
         self.rest: AdamW | None = None
         self.mapped = mapped
+        self.prepared: dict[nn.Parameter, tuple[Tensor, Tensor]] = {}
         super().__init__(groups, {"momentum": momentum, "nesterov": nesterov})
         rest = [group for group in self.param_groups if not group["hidden"]]
         self.rest = AdamW(rest, fused=fused) if rest else None
@@ -62,41 +63,58 @@ class Muon(Optimizer):
 
     def _share(self) -> None:
         """AdamW works on groups and memory of this optimiser."""
+        self.prepared = {}
+        self.hidden = {p: g for g in self.param_groups if g["hidden"] for p in g["params"]}
         if self.rest is not None:
             self.rest.param_groups = [g for g in self.param_groups if not g["hidden"]]
             self.rest.state = self.state
 
     @torch.no_grad()
+    def prepare(self, p: nn.Parameter) -> None:
+        """The costly part of a weight's next step, as soon as its gradient is there.
+
+        It may be left out, and changes nothing by itself; after it the gradient stays as it is.
+        Threads may prepare different weights at once.
+        """
+        if p in self.hidden:
+            self.prepared[p] = self._direction(p)
+
+    @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One update of each parameter that has a gradient."""
-        learned = [
-            (p, group)
-            for group in self.param_groups
-            for p in (group["params"] if group["hidden"] else ())
-            if p.grad is not None
-        ]
-        learned.sort(key=lambda pair: pair[0].numel(), reverse=True)  # threads end about together
-        for _ in self.mapped(self._step, [p for p, _ in learned], [g for _, g in learned]):
+        learned = [p for p in self.hidden if p.grad is not None]
+        learned.sort(key=lambda p: p.numel(), reverse=True)  # threads end about together
+        for _ in self.mapped(self._step, learned):
             pass
+        self.prepared.clear()
         if self.rest is not None:
             self.rest.step()
 
     @torch.no_grad()  # of a thread's own
-    def _step(self, p: Tensor, group: dict[str, Any]) -> None:
-        grad = p.grad
-        assert grad is not None
-        if p not in self.state:
-            self.state[p]["momentum_buffer"] = torch.zeros_like(p)
-        remembered, momentum = self.state[p]["momentum_buffer"], group["momentum"]
-        remembered.lerp_(grad, 1 - momentum)
-        update = grad.lerp(remembered, momentum) if group["nesterov"] else remembered
-        # the order of columns is no matter: as they lie in memory nothing is moved about
-        order = 0, *sorted(range(1, p.dim()), key=p.stride, reverse=True)
-        weights = p.permute(order)
-        matrix = orthogonal(update.permute(order).flatten(1))
-        size = _RMS * math.sqrt(max(matrix.shape))
+    def _step(self, p: nn.Parameter) -> None:
+        group = self.hidden[p]
+        remembered, direction = self.prepared.get(p) or self._direction(p)
+        self.state[p]["momentum_buffer"] = remembered
+        size = _RMS * math.sqrt(max(direction.shape))
+        weights = p.permute(_order(p))
         weights.mul_(1 - group["lr"] * group["weight_decay"])
-        weights.add_(matrix.view(weights.shape), alpha=-group["lr"] * size)
+        weights.add_(direction.view(weights.shape), alpha=-group["lr"] * size)
+
+    def _direction(self, p: nn.Parameter) -> tuple[Tensor, Tensor]:
+        """The next ``b``, and ``orthogonal(b)`` in the weight's `_order`."""
+        grad, group = p.grad, self.hidden[p]
+        assert grad is not None
+        remembered = self.state.get(p, {}).get("momentum_buffer")
+        if remembered is None:
+            remembered = torch.zeros_like(p)
+        remembered = remembered.lerp(grad, 1 - group["momentum"])
+        update = grad.lerp(remembered, group["momentum"]) if group["nesterov"] else remembered
+        return remembered, orthogonal(update.permute(_order(p)).flatten(1))
+
+
+def _order(kernel: Tensor) -> tuple[int, ...]:
+    """Rows, then columns as they lie in memory, so that nothing is moved: any order would do."""
+    return 0, *sorted(range(1, kernel.dim()), key=kernel.stride, reverse=True)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
