@@ -56,15 +56,16 @@ def test_only_doubtful_pictures_are_looked_at_again(benchmark: ModuleType) -> No
     net, images = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 10)), torch.randn(600, 3, 8, 8)
     with torch.no_grad():
         answers = benchmark.answer(net, images)
-        edge = F.pad(images, (2, 2, 2, 2), "reflect")
+        edge = F.pad(images, (1, 1, 1, 1), "reflect")
+        places = [(1, 1), (0, 0), (0, 2), (2, 0), (2, 2)]
 
         def mean(views: list[Tensor]) -> Tensor:
             return torch.stack([net(x) for view in views for x in (view, view.flip(3))]).mean(0)
 
         two = mean([images])
-        all_of_them = mean([edge[:, :, i : i + 8, j : j + 8] for i in range(5) for j in range(5)])
+        all_of_them = mean([edge[:, :, i : i + 8, j : j + 8] for i, j in places])
     likeliest = two.softmax(1).topk(2).values
-    sure = likeliest[:, 0] - likeliest[:, 1] >= 0.2
+    sure = likeliest[:, 0] - likeliest[:, 1] >= 0.3
     assert 0 < sure.sum() < len(sure)
     expected = torch.where(sure, two.argmax(1), all_of_them.argmax(1))
     assert torch.equal(answers, expected)
