@@ -53,7 +53,8 @@ def test_both_sides_of_a_folder(
 
 def test_only_doubtful_pictures_are_looked_at_again(benchmark: ModuleType) -> None:
     torch.manual_seed(0)
-    net, images = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 10)), torch.randn(600, 3, 8, 8)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 10))
+    images = 2 * torch.randn(600, 3, 8, 8)
     with torch.no_grad():
         answers = benchmark.answer(net, images)
         edge = F.pad(images, (1, 1, 1, 1), "reflect")
