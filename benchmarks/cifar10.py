@@ -44,10 +44,10 @@ OPTIONS: dict[str, Any] = {
     "in_channels": 3,
 }
 SETTINGS: dict[str, Any] = {
-    "epochs": 14,
+    "epochs": 15,
     "batch_size": 256,
     "skip_easy": 0.25,
-    "freeze_at": (0.3, 0.55, 0.85),
+    "freeze_at": (0.15, 0.55, 0.85),
     "weight_decay": 0.1,
     "early_share": 0.4,
     "flip": True,
