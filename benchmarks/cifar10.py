@@ -4,23 +4,19 @@
 
 Time is everything after the files are on disk: listing, decoding into an empty cache, the trial,
 every step and every evaluation, of which the one of all test pictures comes after the last epoch.
-The peer (`peers/airbench.py`) begins with the same decoded pictures, and the time of their decoding
-is added to its own. The peer answers from six views of each test picture; ours from two, and where
-they leave doubt from ten.
-Where a run of it would take too long, ``--pace`` times one of its epochs and counts it eight times,
-which is somewhat too many seconds: its first three have a bias more to learn. Its accuracy is then
-left open.
+The peer (`peers/airbench.py`) has its pictures by the same way. Both run in turns (`turns.py`). The
+peer answers from six views of each test picture; ours from two, and where they leave doubt from
+ten.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import statistics
 import tempfile
-import time
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -30,6 +26,7 @@ import torch.nn.functional as F
 from machine import describe
 from peers import airbench
 from torch import Tensor, nn
+from turns import in_turns
 
 from convatlas import data as sources
 from convatlas.data import Dataset
@@ -61,33 +58,37 @@ _VIEWED = 256  # pictures at once
 _SURE = 0.3  # between the probabilities of the two likeliest classes
 
 
-def load(root: Path) -> tuple[Dataset, float]:
-    """The data set through an empty cache, all of it in memory, and the seconds that took."""
+def load(root: Path) -> Dataset:
+    """The data set through an empty cache, all of it in memory."""
     with tempfile.TemporaryDirectory() as cache:
         os.environ["CONVATLAS_CACHE"] = cache
-        started = time.perf_counter()
         data = sources.load(str(root), side=32)
         for part in (data.train, data.test):
             part.sample(len(part))
-        return data, time.perf_counter() - started
+        return data
 
 
-def ours(data: Dataset, seed: int, changes: dict[str, Any]) -> tuple[float, float]:
-    """Test accuracy in percent, and seconds."""
-    started = time.perf_counter()
+def peers(root: Path, seed: int, dtype: torch.dtype, epochs: int) -> float:
+    """Test accuracy of airbench94 in percent."""
+    data = load(root)
+    parts = [part.sample(len(part)) for part in (data.train, data.test)]
+    return airbench.train(*parts, seed=seed, dtype=dtype, epochs=epochs).accuracy
+
+
+def ours(root: Path, seed: int, options: dict[str, Any], settings: dict[str, Any]) -> float:
+    """Test accuracy in percent."""
+    data = load(root)
     torch.manual_seed(seed)
-    net = build(NET, num_classes=len(data.train.classes), input_size=32, **OPTIONS)
+    net = build(NET, num_classes=len(data.train.classes), input_size=32, **options)
     watched = data.test.subset(torch.arange(0, len(data.test), _WATCHED))
     with tempfile.TemporaryDirectory() as folder:
-        settings = SETTINGS | {"seed": seed} | changes
         shown, out = replace(data, test=watched), Path(folder) / "run"
-        run = fit(net, shown, recipe="sprint", out=out, quiet=True, **settings)
+        run = fit(net, shown, recipe="sprint", out=out, quiet=True, seed=seed, **settings)
     classifier, (pixels, labels) = run.classifier, data.test.sample(len(data.test))
     with run.engine.computing(pixels.device):  # as the peer, in the number format of training
         net = run.engine.place(classifier.net.eval())
         answers = answer(net, run.engine.place(classifier.preprocess(pixels)))
-    accuracy = 100 * (answers == labels).double().mean().item()
-    return accuracy, time.perf_counter() - started
+    return 100 * (answers == labels).double().mean().item()
 
 
 @torch.no_grad()
@@ -120,37 +121,31 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="a folder with train and test")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="of both sides, in place of their own")
-    parser.add_argument("--pace", action="store_true", help="time one epoch of the peer only")
     parser.add_argument("--dtype", choices=["bfloat16", "float32"], default="bfloat16")
     options = parser.parse_args()
     print(describe())
     print("\n| seed | airbench94 with Muon | ConvAtlas | time, of its |\n|---|---|---|---|")
-    changes = {} if options.epochs is None else {"epochs": options.epochs}
-    theirs = changes | ({"epochs": 1} if options.pace else {})
+    epochs = options.epochs or airbench.EPOCHS
+    settings = SETTINGS | ({} if options.epochs is None else {"epochs": epochs})
     rows = []
     for seed in range(options.seeds):
-        data, decoding = load(options.data)
-        parts = [part.sample(len(part)) for part in (data.train, data.test)]
-        peer = airbench.train(*parts, seed=seed, dtype=getattr(torch, options.dtype), **theirs)
-        told = f"{peer.accuracy:.2f} %"
-        if options.pace:
-            epochs = changes.get("epochs", airbench.EPOCHS)
-            peer = peer._replace(accuracy=math.nan, training=epochs * peer.training)
-            told = "by one epoch,"
-        whole = decoding + peer.training + peer.evaluating
-        accuracy, own = ours(data, seed, changes)
-        rows.append((peer.accuracy, accuracy, (decoding + own) / whole))
+        (theirs, whole), (accuracy, own) = in_turns(
+            [
+                partial(peers, options.data, seed, getattr(torch, options.dtype), epochs),
+                partial(ours, options.data, seed, OPTIONS, settings),
+            ]
+        )
+        rows.append((theirs, accuracy, own / whole))
         print(
-            f"| {seed} | {told} in {whole:,.0f} s | {accuracy:.2f} % in "
-            f"{decoding + own:,.0f} s | {rows[-1][-1]:.2f} |",
+            f"| {seed} | {theirs:.2f} % in {whole:,.0f} s | {accuracy:.2f} % in {own:,.0f} s | "
+            f"{rows[-1][-1]:.3f} |",
             flush=True,
         )
     for name, values in zip(
         ("airbench94", "ConvAtlas", "time"), zip(*rows, strict=True), strict=True
     ):
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        if not any(map(math.isnan, values)):
-            print(f"\n{name}: {statistics.mean(values):.2f} ± {spread:.2f} (n = {len(values)})")
+        print(f"\n{name}: {statistics.mean(values):.3f} ± {spread:.3f} (n = {len(values)})")
 
 
 if __name__ == "__main__":

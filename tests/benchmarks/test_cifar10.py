@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
 import sys
 from pathlib import Path
@@ -39,7 +38,6 @@ def test_both_sides_of_a_folder(
             for number in range(count):
                 pixels = generator.integers(bright - 50, bright + 50, (32, 32, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(tmp_path / part / name / f"{number}.png")
-    monkeypatch.setenv("CONVATLAS_CACHE", os.environ["CONVATLAS_CACHE"])  # it sets its own
     monkeypatch.setitem(benchmark.SETTINGS, "batch_size", 8)
     monkeypatch.setitem(benchmark.OPTIONS, "width", 0.25)
     argv = ["cifar10.py", "--data", str(tmp_path), "--seeds", "1", "--epochs", "4"]
