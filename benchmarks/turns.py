@@ -17,12 +17,13 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 
-def in_turns(works: Sequence[Callable[[], Any]], turn: float = 20.0) -> list[tuple[Any, float]]:
+def in_turns(works: Sequence[Callable[[], Any]], turn: float = 60.0) -> list[tuple[Any, float]]:
     """What each work returns, and the seconds it ran, without those in which Python starts.
 
     Args:
         works: what can be sent to a process: functions of a module, with their arguments.
-        turn: seconds.
+        turn: seconds; what a work measures of itself, as a trial before training does, must not be
+            cut in two.
 
     Raises:
         RuntimeError: a work ended without a result; what it said before is on the standard error.
