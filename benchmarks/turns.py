@@ -28,8 +28,10 @@ def in_turns(works: Sequence[Callable[[], Any]], turn: float = 60.0) -> list[tup
     Raises:
         RuntimeError: a work ended without a result; what it said before is on the standard error.
     """
-    runs = [Run(work) for work in works]
+    runs: list[Run] = []
     try:
+        for work in works:
+            runs.append(Run(work))
         waiting = deque(runs)
         while waiting:
             run = waiting.popleft()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -33,14 +33,17 @@ def backward(net: nn.Module, pixels: Tensor, labels: Tensor) -> None:
     F.cross_entropy(net(pixels), labels).backward()
 
 
-def test_sums_are_made_in_the_order_of_the_networks(pool: ThreadPoolExecutor) -> None:
+@pytest.mark.parametrize("ready", [None, lambda weight: None], ids=["at the end", "at once"])
+def test_sums_are_made_in_the_order_of_the_networks(
+    pool: ThreadPoolExecutor, ready: Callable[[nn.Parameter], None] | None
+) -> None:
     """To the last bit, although the last network is the first to be done."""
     whole = nets(3)
     gradients = [
         torch.autograd.grad(F.cross_entropy(net(x), y), list(net.parameters()))
         for net, x, y in zip(whole, PIXELS.split(3), LABELS.split(3), strict=True)
     ]
-    with adding(whole, 3, pool.submit):
+    with adding(whole, 3, pool.submit, ready):
         for i in (2, 1, 0):
             backward(whole[i], PIXELS[3 * i : 3 * i + 3], LABELS[3 * i : 3 * i + 3])
     for weight, a, b, c in zip(whole[0].parameters(), *gradients, strict=True):

@@ -26,14 +26,15 @@ def adding(
     """Inside, the gradients of each weight are added as soon as all of them are there.
 
     When it ends the first network has the sums. Numbers are added in the order of the networks,
-    whichever came last.
+    whichever came last. Where nobody waits for sums they are made at the end: to hand each of them
+    to a thread takes a small network longer than to add.
 
     Args:
         nets: a network and its shadows, without gradients yet.
         backwards: passes through all of them together.
         submit: hands work to the threads, which do it when they are free.
         ready: called by one of them with each of the first network's weights whose gradient is
-            whole.
+            whole; None where nobody waits.
     """
     groups = list(zip(*(net.parameters() for net in nets), strict=True))
     missing = [backwards] * len(groups)
@@ -48,14 +49,14 @@ def adding(
 
     def finish(own: nn.Parameter, *others: nn.Parameter) -> None:
         _add(own, *others)
-        if ready is not None:
-            ready(own)
+        assert ready is not None
+        ready(own)
 
     hooks = [
         weight.register_post_accumulate_grad_hook(partial(arrived, number))
         for number, group in enumerate(groups)
         for weight in group
-        if weight.requires_grad
+        if ready is not None and weight.requires_grad
     ]
     try:
         yield
@@ -65,7 +66,7 @@ def adding(
     for each in sums:
         each.result()
     for group, lacking in zip(groups, missing, strict=True):
-        if lacking:  # what not every pass had a gradient for
+        if lacking:  # also what not every pass had a gradient for
             _add(*group)
 
 

@@ -59,15 +59,19 @@ class Muon(Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self.prepared = {}
         self._share()
 
     def _share(self) -> None:
         """AdamW works on groups and memory of this optimiser."""
-        self.prepared = {}
-        self.hidden = {p: g for g in self.param_groups if g["hidden"] for p in g["params"]}
         if self.rest is not None:
             self.rest.param_groups = [g for g in self.param_groups if not g["hidden"]]
             self.rest.state = self.state
+
+    @property
+    def hidden(self) -> dict[nn.Parameter, dict[str, Any]]:
+        """The weights that are not AdamW's, each with its group."""
+        return {p: g for g in self.param_groups if g["hidden"] for p in g["params"]}
 
     @torch.no_grad()
     def prepare(self, p: nn.Parameter) -> None:
@@ -76,33 +80,33 @@ class Muon(Optimizer):
         It may be left out, and changes nothing by itself; after it the gradient stays as it is.
         Threads may prepare different weights at once.
         """
-        if p in self.hidden:
-            self.prepared[p] = self._direction(p)
+        group = self.hidden.get(p)
+        if group is not None:
+            self.prepared[p] = self._direction(p, group)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One update of each parameter that has a gradient."""
-        learned = [p for p in self.hidden if p.grad is not None]
-        learned.sort(key=lambda p: p.numel(), reverse=True)  # threads end about together
-        for _ in self.mapped(self._step, learned):
+        learned = [(p, group) for p, group in self.hidden.items() if p.grad is not None]
+        learned.sort(key=lambda pair: pair[0].numel(), reverse=True)  # threads end about together
+        for _ in self.mapped(self._step, [p for p, _ in learned], [g for _, g in learned]):
             pass
         self.prepared.clear()
         if self.rest is not None:
             self.rest.step()
 
     @torch.no_grad()  # of a thread's own
-    def _step(self, p: nn.Parameter) -> None:
-        group = self.hidden[p]
-        remembered, direction = self.prepared.get(p) or self._direction(p)
+    def _step(self, p: nn.Parameter, group: dict[str, Any]) -> None:
+        remembered, direction = self.prepared.get(p) or self._direction(p, group)
         self.state[p]["momentum_buffer"] = remembered
         size = _RMS * math.sqrt(max(direction.shape))
         weights = p.permute(_order(p))
         weights.mul_(1 - group["lr"] * group["weight_decay"])
         weights.add_(direction.view(weights.shape), alpha=-group["lr"] * size)
 
-    def _direction(self, p: nn.Parameter) -> tuple[Tensor, Tensor]:
+    def _direction(self, p: nn.Parameter, group: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """The next ``b``, and ``orthogonal(b)`` in the weight's `_order`."""
-        grad, group = p.grad, self.hidden[p]
+        grad = p.grad
         assert grad is not None
         remembered = self.state.get(p, {}).get("momentum_buffer")
         if remembered is None:
