@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from convatlas.train.layout import laid_out
 from convatlas.train.shards import Shards, in_parts
 
 T = TypeVar("T")
@@ -41,9 +42,10 @@ class Replica(Shards):
         whole = self._wrapped()
         whole.zero_grad()
         *first, last = in_parts(pixels, labels, parts)
-        with whole.no_sync():
-            done = [work(whole, *part) for part in first]
-        return [*done, work(whole, *last)]
+        with laid_out(self.pools):
+            with whole.no_sync():
+                done = [work(whole, *part) for part in first]
+            return [*done, work(whole, *last)]
 
     def _wrapped(self) -> DistributedDataParallel:
         """The network for what is trained by now: stages may thaw on the way."""
