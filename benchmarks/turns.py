@@ -10,11 +10,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 
 def in_turns(works: Sequence[Callable[[], Any]], turn: float = 60.0) -> list[tuple[Any, float]]:
@@ -29,6 +31,7 @@ def in_turns(works: Sequence[Callable[[], Any]], turn: float = 60.0) -> list[tup
         RuntimeError: a work ended without a result; what it said before is on the standard error.
     """
     runs: list[Run] = []
+    before = signal.signal(signal.SIGTERM, _leave)  # by itself it ends this process alone
     try:
         for work in works:
             runs.append(Run(work))
@@ -40,6 +43,7 @@ def in_turns(works: Sequence[Callable[[], Any]], turn: float = 60.0) -> list[tup
     finally:
         for run in runs:
             run.kill()
+        signal.signal(signal.SIGTERM, before)
     return [(run.result, run.seconds) for run in runs]
 
 
@@ -90,6 +94,10 @@ class Run:
 
     def _send(self, number: signal.Signals) -> None:
         os.killpg(self.process.pid or 0, number)
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _work(work: Callable[[], Any], pipe: Connection) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +21,15 @@ _TICKING = """
 import time
 while time.process_time() < 1:
     print(time.monotonic())
+"""
+
+_WAITING = """
+import sys, time
+from functools import partial
+sys.path.insert(0, {benchmarks!r})
+import test_turns, turns
+if __name__ == "__main__":
+    turns.in_turns([partial(test_turns.says_who, {said!r})] * 2, 0.3)
 """
 
 
@@ -58,3 +69,24 @@ def test_a_work_without_a_result_ends_the_others(
         turns.in_turns([partial(time.sleep, 600), fails], _TURN)
     assert time.monotonic() - started < 300
     assert "this work is not to be" in capfd.readouterr().err
+
+
+def says_who(folder: str) -> None:
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def test_sigterm_ends_the_works_too(tmp_path: Path) -> None:
+    said, script = tmp_path / "said", tmp_path / "script.py"
+    said.mkdir()
+    script.write_text(_WAITING.format(benchmarks=str(BENCHMARKS), said=str(said)))
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    process = subprocess.Popen([sys.executable, str(script)], env=env)
+    while len(list(said.iterdir())) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    for work in said.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(work.name), 0)

@@ -2,7 +2,7 @@
 
 PyTorch spreads the gradient of such a mean over a map of its own, (N, C, H, W) in memory whatever
 the layout of the map is, and every layer back to the next convolution then reads one of each kind,
-many times slower than two of a kind (docs/notes/memory.md).
+many times slower than two of a kind (docs/notes/layout.md).
 """
 
 from __future__ import annotations
