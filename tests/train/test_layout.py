@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from convatlas.train.layout import laid_out, pools
+from convatlas.train.layout import average_pools, laid_out
 from convatlas.train.shards import Shards
 
 LAYOUTS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
@@ -53,7 +53,7 @@ def test_every_shard_has_it() -> None:
 
 def test_nothing_stays_behind() -> None:
     net = pooled()
-    with laid_out(pools([net])):
+    with laid_out(average_pools([net])):
         assert net[2]._forward_pre_hooks
     assert not net[2]._forward_pre_hooks
 
@@ -67,3 +67,23 @@ def test_what_needs_no_gradient_gets_none() -> None:
     )
     assert net[0].weight.grad is None
     assert net[4].weight.grad is not None
+
+
+class Named(nn.Module):
+    """Gives its pool a single map, without a batch, and by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.pool = nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        maps = self.conv(pixels)
+        single = self.pool(maps[0]).flatten()
+        return self.pool(input=maps).flatten(1) + single
+
+
+def test_maps_come_in_other_ways_too() -> None:
+    net = Named().to(memory_format=torch.channels_last)
+    pixels = torch.randn(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+    Shards(net, 1).learn(pixels, torch.tensor([0, 1]), backward)
+    assert net.conv.weight.grad is not None

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 
-def pools(nets: Iterable[nn.Module]) -> list[nn.Module]:
+def average_pools(nets: Iterable[nn.Module]) -> list[nn.Module]:
     """The adaptive average pools of networks."""
     layers = (layer for net in nets for layer in net.modules())
     return [layer for layer in layers if isinstance(layer, nn.AdaptiveAvgPool2d)]
@@ -33,13 +33,14 @@ def laid_out(pools: Sequence[nn.Module]) -> Iterator[None]:
 
 
 def _follow(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-    (maps,) = inputs
-    if maps.requires_grad and _is_channels_last(maps):
-        maps.register_hook(_channels_last)
+    for maps in inputs:  # none where the caller gave them by name
+        if maps.requires_grad and _is_channels_last(maps):
+            maps.register_hook(_channels_last)
 
 
 def _is_channels_last(maps: Tensor) -> bool:
-    return maps.is_contiguous(memory_format=torch.channels_last) and not maps.is_contiguous()
+    last = maps.dim() == 4 and maps.is_contiguous(memory_format=torch.channels_last)
+    return last and not maps.is_contiguous()
 
 
 def _channels_last(gradient: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class Replica(Shards):
         whole = self._wrapped()
         whole.zero_grad()
         *first, last = in_parts(pixels, labels, parts)
-        with laid_out(self.pools):
+        with laid_out(self.average_pools):
             with whole.no_sync():
                 done = [work(whole, *part) for part in first]
             return [*done, work(whole, *last)]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from convatlas.nets.parts import Net
 from convatlas.train.adding import adding
 from convatlas.train.compiling import compile_steps
-from convatlas.train.layout import laid_out, pools
+from convatlas.train.layout import average_pools, laid_out
 
 LEAST = 64  # pictures in a shard, so that batch statistics stay those of a batch
 LARGEST = 5_000_000  # weights of a network whose gradients are worth adding up
@@ -60,7 +60,7 @@ class Shards:
     def __init__(self, net: nn.Module, count: int, compiled: bool = False) -> None:
         self.nets = [net, *(shadow(net) for _ in range(count - 1))]
         self.called = compile_steps(net) if compiled else net  # where it is the only one
-        self.pools = [] if compiled else pools(self.nets)
+        self.average_pools = [] if compiled else average_pools(self.nets)
         self.threads = torch.get_num_threads()
         self.each = max(1, self.threads // count)
         self.pool = ThreadPoolExecutor(count, "shard", torch.set_num_threads, (self.each,))
@@ -90,12 +90,15 @@ class Shards:
         for net in self.nets:
             net.zero_grad()
         if len(self.nets) == 1:
-            with laid_out(self.pools):
+            with laid_out(self.average_pools):
                 return learn(self.called, in_parts(pixels, labels, parts))
         nets = self.nets[: len(pixels)]
         shards = in_parts(pixels, labels, len(nets))
         shares = [in_parts(*shard, parts) for shard in shards]
-        with laid_out(self.pools), adding(nets, sum(map(len, shares)), self.pool.submit, ready):
+        with (
+            laid_out(self.average_pools),
+            adding(nets, sum(map(len, shares)), self.pool.submit, ready),
+        ):
             done = list(self.map(learn, nets, shares))
         return [one for share in done for one in share]
 
