@@ -6,15 +6,18 @@ Time is everything after the files are on disk: listing, decoding into an empty 
 every step and every evaluation, of which the one of all test pictures comes after the last epoch.
 The peer (`peers/airbench.py`) has its pictures by the same way. Both run in turns (`turns.py`). The
 peer answers from six views of each test picture; ours from two, and where they leave doubt from
-ten.
+ten, and from as many by the network as it was an epoch earlier.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import statistics
 import tempfile
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -31,7 +34,7 @@ from turns import in_turns
 from convatlas import data as sources
 from convatlas.data import Dataset
 from convatlas.nets.build import build
-from convatlas.train import fit
+from convatlas.train import Run, fit
 
 NET = "vgg_sprint"
 OPTIONS: dict[str, Any] = {
@@ -55,7 +58,7 @@ SETTINGS: dict[str, Any] = {
 }
 _WATCHED = 50  # of so many test pictures one shows the way after each epoch; it decides nothing
 _VIEWED = 256  # pictures at once
-_SURE = 0.3  # between the probabilities of the two likeliest classes
+_SURE = 0.2  # between the probabilities of the two likeliest classes
 
 
 def load(root: Path) -> Dataset:
@@ -81,36 +84,49 @@ def ours(root: Path, seed: int, options: dict[str, Any], settings: dict[str, Any
     torch.manual_seed(seed)
     net = build(NET, num_classes=len(data.train.classes), input_size=32, **options)
     watched = data.test.subset(torch.arange(0, len(data.test), _WATCHED))
+    nets: deque[nn.Module] = deque(maxlen=2)  # as the last two epochs leave it
+
+    def keep(run: Run) -> None:
+        nets.append(copy.deepcopy(run.classifier.net).eval())
+
     with tempfile.TemporaryDirectory() as folder:
         shown, out = replace(data, test=watched), Path(folder) / "run"
-        run = fit(net, shown, recipe="sprint", out=out, quiet=True, seed=seed, **settings)
-    classifier, (pixels, labels) = run.classifier, data.test.sample(len(data.test))
+        run = fit(
+            net, shown, recipe="sprint", out=out, on_epoch=keep, quiet=True, seed=seed, **settings
+        )
+    pixels, labels = data.test.sample(len(data.test))
     with run.engine.computing(pixels.device):  # as the peer, in the number format of training
-        net = run.engine.place(classifier.net.eval())
-        answers = answer(net, run.engine.place(classifier.preprocess(pixels)))
+        answers = answer(nets, run.engine.place(run.classifier.preprocess(pixels)))
     return 100 * (answers == labels).double().mean().item()
 
 
 @torch.no_grad()
-def answer(net: nn.Module, images: Tensor) -> Tensor:
-    """Classes ``(N,)``: where a picture and its mirror image leave doubt, moved by a pixel as well.
+def answer(nets: Sequence[nn.Module], images: Tensor) -> Tensor:
+    """Classes ``(N,)``: by the last network, and where that leaves doubt by all of them.
+
+    Networks of one run answer better together (Huang et al., "Snapshot Ensembles", 2017). The last
+    sees a picture and its mirror image; where there is doubt, each sees these moved by a pixel as
+    well.
 
     Args:
-        net, images: what answers, and of what, ``(N, 3, H, W)``.
+        nets, images: what answers, and of what, ``(N, 3, H, W)``.
     """
+    *earlier, last = nets
     side = images.shape[-1]
     edge = F.pad(images, (1,) * 4, SETTINGS["shift_edge"])
 
-    def seen(top: int, left: int, chosen: Tensor) -> Tensor:
+    def seen(net: nn.Module, top: int, left: int, chosen: Tensor) -> Tensor:
         view = edge[chosen, :, top : top + side, left : left + side]
         parts = view.split(_VIEWED)  # type: ignore[no-untyped-call]
         return torch.cat([net(x) + net(x.flip(-1)) for x in parts]).float()
 
-    logits = seen(1, 1, torch.arange(len(images)))
+    logits = seen(last, 1, 1, torch.arange(len(images)))
     first, second = logits.div(2).softmax(1).topk(2).values.T
     doubtful = (first - second < _SURE).nonzero().flatten()
-    for corner in product((0, 2), (0, 2)):
-        logits[doubtful] += seen(*corner, doubtful)
+    for net in earlier:
+        logits[doubtful] += seen(net, 1, 1, doubtful)
+    for net, top, left in product(nets, (0, 2), (0, 2)):
+        logits[doubtful] += seen(net, top, left, doubtful)
     return logits.argmax(1)
 
 
