@@ -84,7 +84,7 @@ def ours(root: Path, seed: int, options: dict[str, Any], settings: dict[str, Any
     torch.manual_seed(seed)
     net = build(NET, num_classes=len(data.train.classes), input_size=32, **options)
     watched = data.test.subset(torch.arange(0, len(data.test), _WATCHED))
-    nets: deque[nn.Module] = deque(maxlen=2)  # as the last two epochs leave it
+    nets: deque[nn.Module] = deque(maxlen=2)  # the one network, as the last two epochs left it
 
     def keep(run: Run) -> None:
         nets.append(copy.deepcopy(run.classifier.net).eval())

@@ -24,13 +24,9 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("cifar10")
 
 
-@pytest.mark.slow
-def test_both_sides_of_a_folder(
-    benchmark: ModuleType,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.fixture
+def folder(benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Dark and light pictures, and a network and batches that are small enough for them."""
     generator = np.random.default_rng(0)
     for part, count in (("train", 40), ("test", 10)):
         for bright, name in ((60, "dark"), (180, "light")):
@@ -40,13 +36,38 @@ def test_both_sides_of_a_folder(
                 Image.fromarray(pixels).save(tmp_path / part / name / f"{number}.png")
     monkeypatch.setitem(benchmark.SETTINGS, "batch_size", 8)
     monkeypatch.setitem(benchmark.OPTIONS, "width", 0.25)
-    argv = ["cifar10.py", "--data", str(tmp_path), "--seeds", "1", "--epochs", "4"]
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_both_sides_of_a_folder(
+    benchmark: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    argv = ["cifar10.py", "--data", str(folder), "--seeds", "1", "--epochs", "4"]
     monkeypatch.setattr(sys, "argv", [*argv, "--dtype", "float32"])
     benchmark.main()
     row = r"\| \d \| ([\d.]+) % in \d+ s \| ([\d.]+) % in \d+ s \| [\d.]+ \|"
     accuracies = re.findall(row, capsys.readouterr().out)
     assert len(accuracies) == 1
     assert min(float(own) for _, own in accuracies) > 80  # chance is 50
+
+
+def test_the_network_of_an_epoch_earlier_answers_too(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setenv("CONVATLAS_CACHE", "")  # which a run changes
+    steps: list[list[int]] = []
+
+    def answer(nets: list[nn.Module], images: Tensor) -> Tensor:
+        steps.append([int(net.get_buffer("stem.norm.num_batches_tracked")) for net in nets])
+        return torch.zeros(len(images), dtype=torch.long)
+
+    monkeypatch.setattr(benchmark, "answer", answer)
+    benchmark.ours(folder, 0, benchmark.OPTIONS, benchmark.SETTINGS | {"epochs": 3})
+    assert steps == [[20, 30]]  # 80 pictures in batches of 8
 
 
 def test_only_doubtful_pictures_are_looked_at_again(benchmark: ModuleType) -> None:
