@@ -47,7 +47,7 @@ SETTINGS: dict[str, Any] = {
     "epochs": 15,
     "batch_size": 256,
     "skip_easy": 0.25,
-    "freeze_at": (0.15, 0.65, 0.85),
+    "freeze_at": (0.15, 0.55, 0.85),
     "weight_decay": 0.1,
     "early_share": 0.4,
     "flip": True,

@@ -101,6 +101,25 @@ def test_activations(kind: str) -> None:
     torch.testing.assert_close(y, getattr(F, kind)(x))
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_gelu_is_pytorchs_in_either_layout(dtype: torch.dtype, layout: torch.memory_format) -> None:
+    x = torch.linspace(-6, 6, 2 * 8 * 5 * 3, dtype=dtype).view(2, 8, 5, 3)
+    expected = x.clone().requires_grad_()
+    F.gelu(expected).backward(x.cos())
+    mine = x.to(memory_format=layout).requires_grad_()
+    y = parts.GELU()(mine)
+    y.backward(x.cos().to(memory_format=layout))
+    assert y.is_contiguous(memory_format=layout)
+    torch.testing.assert_close(y, F.gelu(x), check_stride=False)
+    torch.testing.assert_close(mine.grad, expected.grad, check_stride=False)
+
+
+def test_gelu_takes_features_as_well() -> None:
+    x = torch.linspace(-6, 6, 10).view(2, 5)
+    torch.testing.assert_close(parts.GELU()(x), F.gelu(x))
+
+
 def test_a_chain_leaves_out_what_is_none() -> None:
     named = parts.chain(first=nn.ReLU(), second=None, third=nn.Tanh())
     assert [name for name, _ in named.named_children()] == ["first", "third"]

@@ -111,13 +111,28 @@ def activation(kind: Activation) -> nn.Module:
         case "relu":
             return nn.ReLU(inplace=True)
         case "gelu":
-            return nn.GELU()
+            return GELU()
         case "sigmoid":
             return nn.Sigmoid()
         case "tanh":
             return nn.Tanh()
     known = ", ".join(get_args(Activation))
     raise ConfigError(f"activation is {kind!r}, but it must be one of {known}")
+
+
+class GELU(nn.GELU):
+    """``y = x Φ(x)`` (Hendrycks and Gimpel 2016), at the same speed for maps of either layout.
+
+    On a processor PyTorch takes oneDNN's kernel only for numbers in the order of their indices, so
+    a channels-last map is handed over as what it is in memory, ``(N, H, W, C)``: that takes about
+    two thirds of the time.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape and layout out as in."""
+        if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
+            return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return super().forward(x)
 
 
 class LocalResponseNorm(nn.Module):
