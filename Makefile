@@ -11,9 +11,10 @@ demo: setup
 test: lint
 	$(python) -m pytest
 
-# the same without the tests that take more than a few seconds
+# the same without the tests that take more than a second: a process to each core, of one thread,
+# since two threads in each would wait for one another
 quick: lint
-	$(python) -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(python) -m pytest -m "not slow" -n auto
 
 lint: setup-dev
 	$(python) -m ruff check

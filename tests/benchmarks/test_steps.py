@@ -69,6 +69,7 @@ def test_ratios_are_taken_round_by_round(steps: ModuleType) -> None:
     assert steps.told([1.5, 3.0, 2.0]) == "**2.00** (1.50 to 3.00)"
 
 
+@pytest.mark.slow
 def test_resnet50_says_its_shares_of_the_peaks(run) -> None:
     head, ours, last, plain = run("resnet50", *TINY)
     assert head[4:6] == ["of the float32 peak", "of the bfloat16 peak"]
@@ -111,6 +112,7 @@ def test_winograds_table_has_layers_and_networks(run, monkeypatch: pytest.Monkey
     assert len(run("winograd", "lenet_bn", "--rounds", "1")) == 2
 
 
+@pytest.mark.slow
 def test_the_trials_table_has_every_family(run) -> None:
     trial = importlib.import_module("trial")
     assert {find(name).family for name in trial.BATCHES} == {row.family for row in CATALOG.values()}

@@ -49,6 +49,7 @@ def fails() -> None:
     raise ValueError("this work is not to be")
 
 
+@pytest.mark.slow
 def test_works_run_one_at_a_time(turns: ModuleType) -> None:
     """With all that they have started: each is stopped while the other runs."""
     started = time.monotonic()

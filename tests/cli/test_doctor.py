@@ -129,6 +129,7 @@ def test_fix_says_what_it_did(
     assert len(told["kept"]) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_any_name_can_be_printed(pets: Path, encoding: str) -> None:
     """In a process of its own, whose standard output is a real pipe."""

@@ -18,6 +18,7 @@ def run(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_the_numbers_are_the_reports(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = evaluate(Classifier.load(run), data.load("digits").test)
     assert main(["evaluate", str(run), "digits"]) == 0
@@ -35,6 +36,7 @@ def test_the_numbers_are_the_reports(run: Path, capsys: pytest.CaptureFixture[st
     assert f"confusion matrix drawn in {run / 'plots' / 'confusion.png'}" in said
 
 
+@pytest.mark.slow
 def test_ten_crops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["train", "resnet20", "digits", "--epochs", "1", "--size", "7", "--with", "crop=random"]
     assert main([*argv, "--set", "width=2", "--out", str(tmp_path)]) == 0
@@ -138,6 +140,7 @@ def test_arrays_of_other_channels(run: Path, capsys: pytest.CaptureFixture[str])
     assert errors.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", [True, False])
 def test_what_is_left_out_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], cache: bool

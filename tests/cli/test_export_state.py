@@ -24,6 +24,7 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("library", ["torchvision", "timm"])
 def test_what_is_printed_builds_the_same_network_there(

@@ -102,6 +102,7 @@ def picture(path: Path) -> tuple[int, ...]:
         return np.asarray(opened).shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argv", "file"),
     [

@@ -55,6 +55,7 @@ def test_the_seed_draws_the_weights(tmp_path: Path) -> None:
     assert weight("2", tmp_path / "other") != first
 
 
+@pytest.mark.slow
 def test_the_course_recipe(tmp_path: Path) -> None:
     argv = ["train", "lenet_bn", "digits", *QUICK, "--recipe", "course", "--out", str(tmp_path)]
     assert main(argv) == 0
@@ -63,6 +64,7 @@ def test_the_course_recipe(tmp_path: Path) -> None:
     assert made["preprocess"]["size"] == 28  # the paper's side
 
 
+@pytest.mark.slow
 def test_a_folder_of_pictures(
     digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,6 +76,7 @@ def test_a_folder_of_pictures(
     assert (spec.size, spec.channels) == (20, 1)
 
 
+@pytest.mark.slow
 def test_any_setting_of_the_recipe(tmp_path: Path) -> None:
     settings = [
         "crop=random",
@@ -91,6 +94,7 @@ def test_any_setting_of_the_recipe(tmp_path: Path) -> None:
     assert made["config"]["schedule"] == "constant"
 
 
+@pytest.mark.slow
 def test_the_augmentation_is_shown_and_nothing_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +109,7 @@ def test_the_augmentation_is_shown_and_nothing_trained(
     ]
 
 
+@pytest.mark.slow
 def test_pictures_that_cannot_be_read_are_left_out_or_stop_it(
     digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +164,7 @@ def test_a_run_goes_on_only_as_it_was_begun(
     assert "train needs NET and DATA" in refused(capsys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argv", "said"),
     [

@@ -31,6 +31,7 @@ def test_the_settings_of_the_networks_paper_are_shown(capsys: pytest.CaptureFixt
     assert (shown["precision"], shown["optimizer"]) == ("auto", "sgd")
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_trained_by(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changed = ["--lr", "0.02", "--epochs", "1", "--batch-size", "700", "--with", "clip=1.5"]
     assert main([*NET, *changed, "--show-config"]) == 0

@@ -48,6 +48,7 @@ def test_few_pictures_train_a_new_head_on_an_old_body(
     assert sorted(start["reused"] + list(start["reset"])) == sorted(theirs)
 
 
+@pytest.mark.slow
 def test_it_is_resumed_without_the_weights(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,6 +65,7 @@ def test_it_is_resumed_without_the_weights(
         assert (out / "model.safetensors").read_bytes() == model
 
 
+@pytest.mark.slow
 def test_folds(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["lenet_bn", "digits", "--weights", str(trained), "--strategy", "head", "--folds", "2"]
     said = train(capsys, *argv, "--epochs", "1", "--out", str(tmp_path / "folds"))
@@ -77,6 +79,7 @@ def test_folds(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert not torch.equal(heads[0].weight, heads[1].weight)
 
 
+@pytest.mark.slow
 def test_a_learning_rate_is_found_and_nothing_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,6 +95,7 @@ def test_a_learning_rate_is_found_and_nothing_trained(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argv", "said"),
     [

@@ -39,6 +39,7 @@ def test_what_would_be_downloaded(tmp_path: Path) -> None:
     assert data.download_size(str(tmp_path)) == 0
 
 
+@pytest.mark.slow
 def test_importing_is_light() -> None:
     program = "import sys, convatlas.data; print({'sklearn', 'PIL', 'rich'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

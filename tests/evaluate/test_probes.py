@@ -46,6 +46,7 @@ def test_features_are_what_the_stages_give_in_evaluation_mode(classifier: Classi
     torch.testing.assert_close(features["pixels"], pixels, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_probes_tell_what_is_there_and_nothing_of_noise(classifier: Classifier) -> None:
     digits = data.load("digits")
     train, test = some(digits.train, 500), some(digits.test, 200)

@@ -44,6 +44,7 @@ def names(found: data.Dataset, part: str) -> list[str]:
     return [found.listing.files[i] for i in found.listing.part(part).tolist()]
 
 
+@pytest.mark.slow
 def test_what_was_learned_before_files_were_added_is_left_out(root: Path, run: Path) -> None:
     before = load(root)
     assert unseen(run, before) == (before.test, 0)
@@ -56,6 +57,7 @@ def test_what_was_learned_before_files_were_added_is_left_out(root: Path, run: P
     assert (test.take(slice(None)) == after.test.take(slice(None))[new]).all()
 
 
+@pytest.mark.slow
 def test_the_command_says_so(run: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from convatlas.nets.build import build
 
@@ -69,6 +71,7 @@ def test_the_command_says_so(run: Path, root: Path, capsys: pytest.CaptureFixtur
     assert f"{16 - seen} test pictures of" in said
 
 
+@pytest.mark.slow
 def test_the_same_names_in_another_folder_are_other_pictures(root: Path, run: Path) -> None:
     other = shutil.copytree(root, root.with_name("others"))
     draw(other, range(20, 80))
@@ -76,6 +79,7 @@ def test_the_same_names_in_another_folder_are_other_pictures(root: Path, run: Pa
     assert unseen(run / "model.safetensors", load(root))[1] == 0  # a file says nothing of it
 
 
+@pytest.mark.slow
 def test_a_run_that_has_seen_them_all_is_refused(root: Path, run: Path) -> None:
     before = load(root)
     lines = [f"{name},{name[0]},test" for name in names(before, "train")]

@@ -183,6 +183,7 @@ def functions_called(net: nn.Module, x: Tensor) -> set[str]:
     return called
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "side"),
     [

@@ -87,6 +87,7 @@ def test_every_sample_agrees(name: str, info: Any) -> None:
     assert COUNT["samples"] > before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "info"), [p for p in OPERATORS if p.values[1].error_inputs_func is not None]
 )

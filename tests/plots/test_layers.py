@@ -108,6 +108,7 @@ def test_a_picture_beside_its_responses(channels: int, tmp_path: Path) -> None:
     assert len(where(drawn, WHITE)) > 1000
 
 
+@pytest.mark.slow
 def test_more_maps_than_can_be_seen(tmp_path: Path) -> None:
     maps = {f"channel {i}": np.full((4, 4), float(i)) for i in range(40)}
     plots.responses(tmp_path / "r.png", np.zeros((1, 4, 4)), maps)

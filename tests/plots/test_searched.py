@@ -4,6 +4,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -45,6 +46,7 @@ def test_each_setting_has_a_panel_with_its_own_scale() -> None:
     assert chosen[1] - chosen[0] > 0.4 * picture.shape[1] / 3, "muon is the last of three"
 
 
+@pytest.mark.slow
 def test_what_nobody_finished_is_drawn_too() -> None:
     picture = drawn(finished=[False] * 3)
     assert places(picture, BLUE, 1).size == 0

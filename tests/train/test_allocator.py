@@ -41,6 +41,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.slow
 @glibc
 def test_pages_stay_while_it_lasts_and_go_back_afterwards() -> None:
     """By itself: a process of its own, for what has been freed in this one would play a part."""

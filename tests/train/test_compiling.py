@@ -106,6 +106,7 @@ def test_processes_add_up_what_they_traced(tmp_path: Path, processes: Any) -> No
     assert [(tmp_path / rank).read_text() for rank in "01"] == ["1", "1"], said
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
 def test_a_loop_compiles_only_where_it_is_told_to(data: Dataset, small: Make) -> None:
     net = small()
@@ -128,6 +129,7 @@ def test_a_machine_without_a_compiler_is_told_before_anything_begins(
     check_compiler(torch.device("cpu"))  # the one that is named
 
 
+@pytest.mark.slow
 def test_what_is_compiled_is_one_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     counters.clear()
     monkeypatch.setattr("convatlas.train.trial.most_shards", lambda *_: 2)

@@ -424,6 +424,7 @@ def test_who_never_comes_is_named(put: Callable[..., None]) -> None:
     assert here() is ALONE
 
 
+@pytest.mark.slow
 def test_a_first_process_that_never_comes_is_named(put: Callable[..., None]) -> None:
     put(RANK=1)
     said = r"process 1 of 2 found nobody at .* within 1 s"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -15,6 +16,7 @@ Make = Callable[[], nn.Sequential]
 CONFIG = Config(epochs=3, batch_size=32, lr=0.1, precision="float32", layout="contiguous")
 
 
+@pytest.mark.slow
 def test_a_run_that_is_ended_between_epochs_goes_on_to_the_same_result(
     data: Dataset, small: Make, tmp_path: Path
 ) -> None:

@@ -135,6 +135,7 @@ def test_a_head_is_resumed_exactly_whatever_body_it_is_given(data: Dataset) -> N
     assert torch.equal(net.head.fc.weight, whole.net[-1].weight)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_the_classifier_that_it_always_leaves(tmp_path: Path, data: Dataset) -> None:
     done = fit(
         resnet(), data, recipe="transfer", strategy="head", out=tmp_path, quiet=True, epochs=3

@@ -84,6 +84,7 @@ def test_a_loss_that_never_explodes_ends_at_the_highest_rate(coin: Dataset) -> N
     assert ratios == pytest.approx([ratios[0]] * 99, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_nothing_is_changed(small: Make, data: Dataset) -> None:
     """Neither weights nor moving averages nor what is drawn next; and the same is found again."""
     net = small().eval()
@@ -97,6 +98,7 @@ def test_nothing_is_changed(small: Make, data: Dataset) -> None:
     assert first.rates == again.rates
 
 
+@pytest.mark.slow
 def test_every_group_grows_alike_and_features_will_do(data: Dataset) -> None:
     """Of a head on cached features, and of stages at their own rates."""
     net = build("resnet20", width=4, num_classes=3, in_channels=1)

@@ -121,6 +121,7 @@ def weights(run: Run) -> list[Tensor]:
     return [value.clone() for value in run.classifier.net.state_dict().values()]
 
 
+@pytest.mark.slow
 def test_one_seed_one_result_to_the_last_bit(run: Callable[..., Run], small: Make) -> None:
     """With augmentation and dropout; the trial, which may answer differently, is left out."""
     config = {"flip": True, "shift": 1, "erase": 2}
@@ -133,6 +134,7 @@ def test_one_seed_one_result_to_the_last_bit(run: Callable[..., Run], small: Mak
     assert not any(torch.equal(a, b) for a, b in zip(first, other, strict=True) if a.dim() > 1)
 
 
+@pytest.mark.slow
 def test_a_trial_changes_no_result(run: Callable[..., Run], small: Make) -> None:
     """What the trial chose, chosen beforehand, gives the same weights, dropout and all."""
     net = nn.Sequential(nn.Dropout(0.1), small())
@@ -162,6 +164,7 @@ def test_a_network_of_the_atlas_by_the_name_of_its_data(tmp_path: Path) -> None:
     assert made.config.recipe == "fast"
 
 
+@pytest.mark.slow
 def test_googlenet_trains_with_its_heads_and_is_saved_without(tmp_path: Path) -> None:
     images = torch.randint(0, 256, (4, 3, 79, 79), dtype=torch.uint8)
     four = ImageSet("four", images, torch.tensor([0, 1, 0, 1]), ("a", "b"))
@@ -375,6 +378,7 @@ def test_one_class(run: Callable[..., Run], data: Dataset) -> None:
     assert (done.report.top1, done.report.loss) == (1.0, 0.0)
 
 
+@pytest.mark.slow
 def test_fewer_pictures_than_a_batch(run: Callable[..., Run], small: Make, data: Dataset) -> None:
     few = Dataset("few", data.train.subset(torch.arange(3)), data.test.subset(torch.arange(1)))
     done = run(small(), few, layout="auto")
@@ -433,6 +437,7 @@ def test_by_default_a_new_folder_under_runs(
     assert all(folder.name.startswith("Sequential-bars-") for folder in folders)
 
 
+@pytest.mark.slow
 def test_what_is_shown(
     run: Callable[..., Run], small: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -497,6 +502,7 @@ def test_the_files_of_each_part_are_written_down(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

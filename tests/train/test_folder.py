@@ -28,6 +28,7 @@ def classifier(small: Callable[[], nn.Module], data: Dataset) -> Classifier:
     return Classifier(small(), spec, data.train.classes)
 
 
+@pytest.mark.slow
 def test_a_run_is_four_things(tmp_path: Path, classifier: Classifier) -> None:
     folder = RunFolder(tmp_path / "new" / "run")
     folder.describe({"net": "small", "größe": 8})

@@ -16,6 +16,7 @@ from convatlas.train import Config
 from convatlas.train.preview import preview
 
 
+@pytest.mark.slow
 def test_a_row_is_a_picture_as_several_epochs_see_it(
     small: Callable[[], nn.Sequential],
     data: Dataset,
@@ -44,6 +45,7 @@ def test_a_row_is_a_picture_as_several_epochs_see_it(
             assert np.isin(middle.numpy(), picture.numpy()).all()
 
 
+@pytest.mark.slow
 def test_the_ten_crops_are_shown_one_by_one(
     small: Callable[[], nn.Sequential], data: Dataset, tmp_path: Path
 ) -> None:

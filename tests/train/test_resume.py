@@ -146,6 +146,7 @@ def roaming() -> nn.Sequential:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_stopped_and_resumed_is_in_one_go(variant: str, runs: Runs) -> None:
     """Six steps an epoch: stopped in the second epoch, and after the rest of it in the third."""
@@ -191,6 +192,7 @@ def photos(data: Dataset, tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", [True, False])
 @pytest.mark.parametrize("crop", ["centre", "random", "resized"])
 def test_files(crop: str, cache: bool, runs: Runs, photos: Path) -> None:
@@ -202,6 +204,7 @@ def test_files(crop: str, cache: bool, runs: Runs, photos: Path) -> None:
     same(runs.pieces({"step": 8}, {"step": 3}), runs.whole())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crop", ["centre", "random", "resized"])
 def test_shards(crop: str, runs: Runs, tmp_path: Path) -> None:
     shard_arrays(runs.data, tmp_path / "shards", shards=3)
@@ -224,6 +227,7 @@ def test_a_network_of_the_atlas_and_threads_that_share_a_batch(shards: int, runs
     same(runs.pieces({"step": 4}, {"step": 5}), runs.whole())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shards", [1, 2])
 def test_winograds_convolution(shards: int, runs: Runs) -> None:
     """Wide enough, on maps large enough, that it is used; and so the weights are other ones."""
@@ -244,6 +248,7 @@ def test_winograds_convolution(shards: int, runs: Runs) -> None:
     assert not torch.equal(direct.classifier.net[1].weight, whole.classifier.net[1].weight)
 
 
+@pytest.mark.slow
 def test_the_trials_choice_is_kept(runs: Runs) -> None:
     runs.settings = {"layout": "auto"}
     whole = runs.whole()

@@ -19,6 +19,7 @@ def pictures(channels: int, height: int, width: int) -> Dataset:
     return Dataset("two", one, one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "own", "size", "side"),
     [

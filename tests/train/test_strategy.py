@@ -180,6 +180,7 @@ def test_what_was_frozen_by_hand_is_not_thawed() -> None:
     assert all(p.requires_grad for p in net.stages.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [

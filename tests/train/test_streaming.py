@@ -67,6 +67,7 @@ def test_what_needs_numbers_is_refused(sharded: Dataset, setting: dict[str, Any]
         feed_of(sharded.train, Config(**setting), CPU, bare(5, 8))
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_shards(
     small: Callable[[], nn.Sequential], sharded: Dataset, tmp_path: Path
 ) -> None:

@@ -104,6 +104,7 @@ def test_one_process_has_no_towers() -> None:
         Link()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["scaling.md", "scaling.zh-CN.md"])
 def test_the_table_of_the_docs(name: str) -> None:
     net = build("alexnet")

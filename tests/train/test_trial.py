@@ -299,6 +299,7 @@ def test_what_is_fixed_is_not_tried() -> None:
     assert told == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pays", [True, False])
 def test_bfloat16_is_tried_only_where_the_probe_says_so(
     pays: bool, monkeypatch: pytest.MonkeyPatch
@@ -348,6 +349,7 @@ def test_a_network_that_takes_none_says_why(float32_only: None) -> None:
         choose(net, PIXELS, LABELS, Config())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_few_pictures(count: int, float32_only: None) -> None:
     seen: set[int] = set()
@@ -356,6 +358,7 @@ def test_few_pictures(count: int, float32_only: None) -> None:
     assert count in seen
 
 
+@pytest.mark.slow
 def test_each_of_many_shards_has_batch_statistics(
     float32_only: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -236,6 +236,7 @@ def test_how_near_grey_pictures_come_is_said(norm: str, said: str) -> None:
     assert said in note
 
 
+@pytest.mark.slow
 @families
 def test_a_fourth_channel_changes_nothing_at_first(name: str) -> None:
     old = donor(name)

@@ -146,6 +146,7 @@ def test_its_network_takes_its_pictures(row: Pretrained) -> None:
     assert row.crop == CATALOG[row.net].input_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "naming"),
     [(TORCHVISION, "torchvision"), (HUB, "timm"), (AKAMASTER[:-1], "akamaster")],

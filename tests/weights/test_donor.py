@@ -82,6 +82,7 @@ def test_another_network_than_the_one_named_is_refused(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------- of others
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_a_file_with_torchvisions_names(
     suffix: str, tmp_path: Path, torchvision_models: ModuleType
@@ -136,6 +137,7 @@ def test_a_dense_head_is_built_for_the_size_it_was_trained_at(tmp_path: Path) ->
     assert (ours.num_classes, ours.in_channels) == (4, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("aux", [True, False])
 def test_auxiliary_heads_come_along_where_the_file_has_them(aux: bool, tmp_path: Path) -> None:
     theirs = net("googlenet_bn", num_classes=3, aux=aux)
@@ -228,6 +230,7 @@ def test_a_file_without_a_name_is_told_the_nearest(tmp_path: Path) -> None:
     refused(ConfigError, r"what network .* fit resnet18 best, 100%", path)
 
 
+@pytest.mark.slow
 def test_a_file_of_another_network_is_told_which(tmp_path: Path) -> None:
     path = saved(tmp_path / "w.pth", export_state(net("resnet18"), "torchvision"))
     for wrong in ("resnet34", "lenet5"):

@@ -158,6 +158,7 @@ def test_weights_of_a_dense_head_for_another_size_say_so() -> None:
         load_weights(small_head, export_state(large_head, "torchvision"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("built", "given", "said"),
     [

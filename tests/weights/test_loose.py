@@ -40,6 +40,7 @@ def test_so_it_does_in_the_other_families(name: str) -> None:
     assert match(own, theirs) == true
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet20", "resnet50", "vgg16_bn"])
 def test_two_tensors_that_change_places_are_refused_or_still_paired_right(name: str) -> None:
     """Every exchange of neighbours, and many of others: most have equal shapes."""

@@ -15,6 +15,7 @@ def weights(name: str, **options: object) -> dict[str, Tensor]:
         return build(name, **options).state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

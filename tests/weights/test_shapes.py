@@ -39,6 +39,7 @@ def test_tensors_that_an_option_decides(
     assert found == axes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "naming", "options"),
     [

@@ -119,6 +119,7 @@ def test_names_that_are_no_utf8_are_listed(tmp_path: Path) -> None:
     assert all(listing.path(i).exists() for i in range(len(listing)))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are otherwise there")
 def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     """In a process of its own without the superuser's rights, whom nothing is forbidden."""

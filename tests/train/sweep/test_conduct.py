@@ -69,6 +69,7 @@ def test_the_best_is_found_and_it_alone_sees_the_test_pictures(plan: Make, tmp_p
     assert result(folder, swept.best.number) == before
 
 
+@pytest.mark.slow
 def test_trials_that_diverge_do_not_end_it(plan: Make, tmp_path: Path) -> None:
     asked = planned(plan("lr=1e30,0.1", trials=2, seed=3), tmp_path / "sweep")
     first, second = conduct(asked, tmp_path / "sweep").tried
@@ -77,6 +78,7 @@ def test_trials_that_diverge_do_not_end_it(plan: Make, tmp_path: Path) -> None:
     assert (second.settings["lr"], second.state, second.reason) == (0.1, "finished", None)
 
 
+@pytest.mark.slow
 def test_where_all_diverge_it_says_so(plan: Make, tmp_path: Path) -> None:
     asked = planned(plan("lr=1e30..2e30", trials=2), tmp_path / "sweep")
     with pytest.raises(TrainingError, match=r"no trial came to its end; the last one: .*loss"):
@@ -85,6 +87,7 @@ def test_where_all_diverge_it_says_so(plan: Make, tmp_path: Path) -> None:
     assert [one["state"] for one in said["trials"]] == ["failed", "failed"]
 
 
+@pytest.mark.slow
 def test_what_no_trial_could_do_ends_it_and_is_tried_again(plan: Make, tmp_path: Path) -> None:
     asked = planned(plan(trials=1), tmp_path / "sweep")
     pictures = Path(asked.data).rename(tmp_path / "elsewhere.npz")
@@ -95,6 +98,7 @@ def test_what_no_trial_could_do_ends_it_and_is_tried_again(plan: Make, tmp_path:
     assert [(one.number, one.state) for one in swept.tried] == [(1, "finished")]
 
 
+@pytest.mark.slow
 def test_a_value_that_cannot_be_trained_with_is_a_trial_that_failed(
     plan: Make, tmp_path: Path
 ) -> None:
@@ -115,6 +119,7 @@ def test_bad_trials_are_given_up(plan: Make, tmp_path: Path) -> None:
     assert result(tmp_path / "sweep", 8)["epochs"] == 2
 
 
+@pytest.mark.slow
 def test_a_sweep_may_be_made_longer(plan: Make, tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     first = conduct(planned(plan(trials=1, epochs=1), folder), folder)
@@ -123,6 +128,7 @@ def test_a_sweep_may_be_made_longer(plan: Make, tmp_path: Path) -> None:
     assert longer.tried[0] == first.tried[0]
 
 
+@pytest.mark.slow
 def test_patience_keeps_the_best_epoch(plan: Make, tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     asked = plan("lr=0.2..0.3", trials=1, epochs=8, patience=2)
@@ -137,6 +143,7 @@ def test_one_process_at_a_time(plan: Make, tmp_path: Path) -> None:
         conduct(asked, tmp_path / "sweep")
 
 
+@pytest.mark.slow
 def test_what_is_seen_to_before_the_first_trial(plan: Make, tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     with pytest.raises(ConfigError, match=r"momentum is 1\.0"):

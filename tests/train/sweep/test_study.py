@@ -28,6 +28,7 @@ def made(study: Study, trials: int) -> list[dict[str, object]]:
     return settings
 
 
+@pytest.mark.slow
 def test_settings_are_of_what_is_searched_and_follow_from_the_seed(tmp_path: Path) -> None:
     """Also beyond the ten trials at random, and where the study was left in between."""
     with opened(tmp_path / "once", seed=3) as study:
@@ -48,6 +49,7 @@ def test_settings_are_of_what_is_searched_and_follow_from_the_seed(tmp_path: Pat
     assert sum(one["lr"] for one in once[10:]) / 2 < sum(one["lr"] for one in once[:10]) / 10
 
 
+@pytest.mark.slow
 def test_what_trials_came_to(tmp_path: Path) -> None:
     with opened(tmp_path) as study:
         trials = [study.next(4) for _ in range(4)]
@@ -87,6 +89,7 @@ def test_a_trial_that_is_given_back_is_the_next_with_its_settings(tmp_path: Path
         assert study.tried()[0].accuracies == [0.5, 0.75]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("epochs", "judged"), [(3, 2), (10, 3)])
 def test_a_trial_below_the_median_is_hopeless_but_not_at_once(
     tmp_path: Path, epochs: int, judged: int
