@@ -11,7 +11,7 @@ demo: setup
 test: lint
 	$(python) -m pytest
 
-# the same without the tests that take more than a second: a process to each core, of one thread,
+# the same without the tests that take a second or more: a process to each core, of one thread,
 # since two threads in each would wait for one another
 quick: lint
 	OMP_NUM_THREADS=1 $(python) -m pytest -m "not slow" -n auto

@@ -5,8 +5,7 @@
 Time is everything after the files are on disk: listing, decoding into an empty cache, the trial,
 every step and every evaluation, of which the one of all test pictures comes after the last epoch.
 The peer (`peers/airbench.py`) has its pictures by the same way. Both run in turns (`turns.py`). The
-peer answers from six views of each test picture; ours from two, and where they leave doubt from
-ten.
+peer answers from six views of a test picture; ours from two, and where they leave doubt from ten.
 """
 
 from __future__ import annotations
